@@ -1,0 +1,322 @@
+// The doors are Start, Cancel and ResumeOutput. Read on in the order of a run:
+// Begin, LaunchStep, AwaitStart, Supervise, OnStepFinished, Collect, Finish.
+
+#include "sandbox/execution.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+
+namespace cordon::sandbox {
+namespace {
+
+absl::Status Cancelled() {
+  return absl::CancelledError("the run was cancelled");
+}
+
+}  // namespace
+
+Execution::Execution(const ExecutionContext* context, EventLoop* loop,
+                     std::shared_ptr<const ViewRuleset> view,
+                     ExecutionSpec spec, std::shared_ptr<RunObserver> observer)
+    : context_(context),
+      loop_(loop),
+      view_(std::move(view)),
+      spec_(std::move(spec)),
+      observer_(std::move(observer)),
+      phase_(spec_.compile.has_value() ? Phase::kCompile : Phase::kProgram) {}
+
+void Execution::Start() {
+  self_ = shared_from_this();
+  context_->launches->Submit([this](LaunchThread&) { Begin(); });
+}
+
+void Execution::Cancel() {
+  absl::MutexLock lock(&mutex_);
+  cancelled_ = true;
+  if (supervision_ != nullptr) supervision_->Kill();
+}
+
+void Execution::ResumeOutput() {
+  absl::MutexLock lock(&mutex_);
+  if (supervision_ != nullptr) supervision_->ResumeOutput();
+}
+
+bool Execution::cancelled() {
+  absl::MutexLock lock(&mutex_);
+  return cancelled_;
+}
+
+Step& Execution::CurrentStep() {
+  return phase_ == Phase::kCompile ? *spec_.compile : spec_.program;
+}
+
+// ------------------------------------------------------- on a launch thread
+
+void Execution::Begin() {
+  if (cancelled()) return Finish(Cancelled());
+  if (absl::Status status = FillWorkspace(); !status.ok()) {
+    return Finish(std::move(status));
+  }
+  LaunchStep();
+}
+
+absl::Status Execution::FillWorkspace() {
+  absl::StatusOr<ReadyWorkspace> ready = context_->workspaces->Take(view_);
+  if (!ready.ok()) return ready.status();
+  workspace_ = *std::move(ready);
+  Workspace& workspace = workspace_->workspace;
+  if (absl::Status status = workspace.Fill(spec_.files); !status.ok()) {
+    return status;
+  }
+  spec_.files.clear();
+  if (spec_.compile.has_value()) {
+    absl::StatusOr<UniqueFd> directory =
+        workspace.EnsureDirectory(spec_.compile->working_directory);
+    if (!directory.ok()) return directory.status();
+    compile_directory_ = *std::move(directory);
+  }
+  absl::StatusOr<UniqueFd> directory =
+      workspace.EnsureDirectory(spec_.program.working_directory);
+  if (!directory.ok()) return directory.status();
+  program_directory_ = *std::move(directory);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ArmedChild> Execution::ArmChild() {
+  // Without the wall of an earlier step, and from where that one's use ended.
+  if (workspace_->cgroup.has_value()) {
+    absl::Status status = workspace_->cgroup->StartOver();
+    if (!status.ok()) return status;
+  }
+  return context_->workspaces->Arm(*workspace_, phase_ == Phase::kCompile
+                                                    ? compile_directory_.get()
+                                                    : program_directory_.get());
+}
+
+absl::Status Execution::Prepare() {
+  LaunchPlan plan;
+  plan.step = &CurrentStep();
+  plan.path_directories = &spec_.path_directories;
+  plan.workspace_path = workspace_->workspace.path();
+  absl::StatusOr<PreparedChild> program = PrepareChild(plan);
+  if (!program.ok()) return program.status();
+  program_ = *std::move(program);
+  return absl::OkStatus();
+}
+
+// The child that was armed ahead starts in the directory itself, and is good
+// for one step. If it is not used it goes before the program comes: a group at
+// its memory limit would be ended with all that have the server's memory.
+bool Execution::OrderAhead() {
+  std::optional<ArmedChild> ahead =
+      std::exchange(workspace_->child, std::nullopt);
+  if (!ahead.has_value() || !CurrentStep().working_directory.empty()) {
+    return false;
+  }
+  child_ = *std::move(ahead);
+  child_->Order(*program_);
+  return true;
+}
+
+absl::Status Execution::OrderNew() {
+  absl::StatusOr<ArmedChild> child = ArmChild();
+  if (!child.ok()) return child.status();
+  child_ = *std::move(child);
+  child_->Order(*program_);
+  return absl::OkStatus();
+}
+
+void Execution::LaunchStep() {
+  if (cancelled()) return Finish(Cancelled());
+  absl::Status status = Prepare();
+  if (status.ok() && !OrderAhead()) status = OrderNew();
+  if (!status.ok()) return Finish(std::move(status));
+  AwaitStart();
+}
+
+void Execution::AwaitStart() {
+  absl::StatusOr<LaunchResult> result = child_->AwaitStart(*program_);
+  // Killed while it waited for its order.
+  if (absl::IsUnavailable(result.status())) {
+    absl::Status status = OrderNew();
+    if (!status.ok()) return Finish(std::move(status));
+    result = child_->AwaitStart(*program_);
+  }
+  child_.reset();
+  program_.reset();
+  if (!result.ok()) return Finish(result.status());
+  if (const auto* failure = std::get_if<StartFailure>(&*result)) {
+    Outcome outcome = StartFailed(*failure);
+    // The compiler was found at start-up: that it is gone is not the caller's
+    // doing.
+    if (phase_ == Phase::kCompile) {
+      return Finish(absl::FailedPreconditionError(outcome.message));
+    }
+    return Finish(std::move(outcome));
+  }
+  Supervise(std::get<RunningChild>(std::move(*result)));
+}
+
+Outcome Execution::StartFailed(const StartFailure& failure) const {
+  Outcome outcome;
+  outcome.kind = OutcomeKind::kStartFailed;
+  outcome.compilation = compilation_;
+  outcome.enforcement = *context_->enforcement;
+  const bool exists = faccessat(program_directory_.get(), failure.path.c_str(),
+                                F_OK, AT_EACCESS) == 0;
+  const std::string& name = spec_.program.argv.front();
+  switch (failure.error_number) {
+    case ENOENT:
+      outcome.message =
+          exists ? absl::StrCat("The program ", name,
+                                " could not be started: its interpreter or "
+                                "loader does not exist.")
+                 : absl::StrCat("The program ", name, " was not found.");
+      break;
+    case EACCES:
+      outcome.message = absl::StrCat(
+          "The program ", name,
+          " could not be started: it is not executable, or outside "
+          "of what a run may execute.");
+      break;
+    case ENOEXEC:
+      outcome.message = absl::StrCat(
+          "The program ", name,
+          " could not be started: it is neither a binary of this machine nor a "
+          "script that begins with #!.");
+      break;
+    default:
+      outcome.message = absl::StrCat(
+          "The program ", name,
+          " could not be started: ", strerror(failure.error_number), " (errno ",
+          failure.error_number, ").");
+  }
+  return outcome;
+}
+
+void Execution::Supervise(RunningChild child) {
+  Step& step = CurrentStep();
+  SupervisionPlan plan;
+  plan.limits = step.limits;
+  plan.output_mode = step.output_mode;
+  plan.on_violation = spec_.on_violation;
+  plan.stdin_data = std::move(step.stdin_data);
+  plan.policy = context_->policy;
+  plan.masked_syscalls = &context_->host->masked_syscalls;
+  plan.writable = {workspace_->workspace.path(), spec_.view.read_write};
+  plan.directory = workspace_->workspace.fd();
+  plan.disk = context_->disk;
+  plan.processes = context_->processes;
+  plan.cgroup = workspace_->cgroup.has_value() ? &*workspace_->cgroup : nullptr;
+  plan.max_violations = context_->options->max_violations;
+  std::shared_ptr<Supervision> supervision =
+      Supervision::Create(loop_, std::move(child), std::move(plan), this);
+  if (!std::exchange(started_, true)) {
+    observer_->OnStarted(*context_->enforcement);
+  }
+  absl::MutexLock lock(&mutex_);
+  supervision_ = supervision;
+  supervision->Start();
+  if (cancelled_) supervision->Kill();
+}
+
+// ---------------------------------------------------------- on the loop's
+// thread
+
+Flow Execution::OnOutput(OutputStream stream, absl::string_view data,
+                         uint64_t offset) {
+  if (phase_ == Phase::kProgram)
+    return observer_->OnOutput(stream, data, offset);
+  std::string& kept =
+      stream == OutputStream::kStdout ? compile_stdout_ : compile_stderr_;
+  kept.append(data.data(), data.size());
+  return Flow::kContinue;
+}
+
+void Execution::OnViolation(const Violation& violation) {
+  if (phase_ == Phase::kProgram) observer_->OnViolation(violation);
+}
+
+void Execution::OnStepFinished(absl::StatusOr<Outcome> outcome) {
+  {
+    absl::MutexLock lock(&mutex_);
+    supervision_.reset();
+  }
+  if (!outcome.ok()) return Finish(outcome.status());
+  outcome->enforcement = *context_->enforcement;
+  if (phase_ == Phase::kCompile) {
+    OnCompiled(*std::move(outcome));
+  } else {
+    OnProgramEnded(*std::move(outcome));
+  }
+}
+
+void Execution::OnCompiled(Outcome outcome) {
+  const bool ended = outcome.kind == OutcomeKind::kExited;
+  const bool compiled = ended && outcome.exit_code == 0;
+  auto compilation = std::make_shared<Outcome::Compilation>();
+  compilation->outcome = std::move(outcome);
+  compilation->stdout_data = std::move(compile_stdout_);
+  compilation->stderr_data = std::move(compile_stderr_);
+  compilation_ = std::move(compilation);
+  if (!compiled) {
+    Outcome failed;
+    failed.kind = OutcomeKind::kCompileFailed;
+    failed.message = ended
+                         ? absl::StrCat(
+                               "The source could not be compiled: the compiler "
+                               "exited with code ",
+                               compilation_->outcome.exit_code, ".")
+                         : absl::StrCat("The compiler was ended: ",
+                                        compilation_->outcome.message);
+    failed.compilation = compilation_;
+    failed.enforcement = *context_->enforcement;
+    return Finish(std::move(failed));
+  }
+  phase_ = Phase::kProgram;
+  context_->launches->Submit([this](LaunchThread&) { LaunchStep(); });
+}
+
+void Execution::OnProgramEnded(Outcome outcome) {
+  outcome.compilation = compilation_;
+  if (spec_.output_files.empty()) return Finish(std::move(outcome));
+  context_->launches->Submit(
+      [this, outcome = std::move(outcome)](LaunchThread&) mutable {
+        Collect(std::move(outcome));
+      });
+}
+
+// ------------------------------------------------------------------ the end
+
+void Execution::Collect(Outcome outcome) {
+  outcome.files = workspace_->workspace.Collect(
+      spec_.output_files, context_->options->max_collected_bytes);
+  Finish(std::move(outcome));
+}
+
+// The result is not kept waiting for the removal of the directory; its uid is
+// handed out again only after it.
+void Execution::Finish(absl::StatusOr<Outcome> outcome) {
+  const std::shared_ptr<Execution> self = std::move(self_);
+  child_.reset();
+  program_.reset();
+  compile_directory_.Reset();
+  program_directory_.Reset();
+  if (workspace_.has_value()) {
+    context_->janitor->Submit(
+        [workspaces = context_->workspaces, view = view_,
+         used = *std::exchange(workspace_, std::nullopt)](Janitor&) mutable {
+          workspaces->GiveBack(view, std::move(used));
+        });
+  }
+  std::exchange(observer_, nullptr)->OnFinished(std::move(outcome));
+}
+
+}  // namespace cordon::sandbox

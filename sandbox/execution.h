@@ -1,0 +1,127 @@
+// Execution: one run from its specification to its outcome: the directory, the
+// compile step where there is one, the program, the files it leaves.
+//
+// It goes back and forth between two kinds of thread: what may block (making
+// the directory, launching, collecting) happens on a launch thread, what must
+// not (events of the running program) on a supervisor's loop. Each hands over
+// to the next exactly once, so that no lock is needed but for Cancel and
+// ResumeOutput, which come from anywhere.
+
+#ifndef CORDON_SANDBOX_EXECUTION_H_
+#define CORDON_SANDBOX_EXECUTION_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "sandbox/base/unique_fd.h"
+#include "sandbox/launch/armed_child.h"
+#include "sandbox/launch/prepared_child.h"
+#include "sandbox/policy/landlock/ruleset.h"
+#include "sandbox/policy/seccomp/syscall_policy.h"
+#include "sandbox/ready_workspaces.h"
+#include "sandbox/sandbox.h"
+#include "sandbox/supervise/disk_meter.h"
+#include "sandbox/supervise/event_loop.h"
+#include "sandbox/supervise/process_table.h"
+#include "sandbox/supervise/supervision.h"
+#include "sandbox/work_queue.h"
+
+namespace cordon::sandbox {
+
+// A thread that may block.
+struct LaunchThread {};
+using LaunchQueue = WorkQueue<LaunchThread>;
+struct Janitor {};
+using JanitorQueue = WorkQueue<Janitor>;
+
+// What all executions share. Outlives them.
+struct ExecutionContext {
+  const SandboxOptions* options = nullptr;
+  const HostFeatures* host = nullptr;
+  const Enforcement* enforcement = nullptr;
+  const SyscallPolicy* policy = nullptr;
+  ReadyWorkspaces* workspaces = nullptr;
+  ProcessTable* processes = nullptr;
+  DiskQueue* disk = nullptr;
+  LaunchQueue* launches = nullptr;
+  // Makes and removes directories, which may take long.
+  JanitorQueue* janitor = nullptr;
+};
+
+class Execution : public Run,
+                  public StepObserver,
+                  public std::enable_shared_from_this<Execution> {
+ public:
+  Execution(const ExecutionContext* context, EventLoop* loop,
+            std::shared_ptr<const ViewRuleset> view, ExecutionSpec spec,
+            std::shared_ptr<RunObserver> observer);
+  ~Execution() override = default;
+
+  // Keeps the object alive until OnFinished.
+  void Start();
+
+  void Cancel() override;
+  void ResumeOutput() override;
+
+  Flow OnOutput(OutputStream stream, absl::string_view data,
+                uint64_t offset) override;
+  void OnViolation(const Violation& violation) override;
+  void OnStepFinished(absl::StatusOr<Outcome> outcome) override;
+
+ private:
+  enum class Phase { kCompile, kProgram };
+
+  Step& CurrentStep();
+  void Begin();
+  absl::Status FillWorkspace();
+  void LaunchStep();
+  absl::Status Prepare();
+  bool OrderAhead();
+  absl::Status OrderNew();
+  absl::StatusOr<ArmedChild> ArmChild();
+  void AwaitStart();
+  void Supervise(RunningChild child);
+  Outcome StartFailed(const StartFailure& failure) const;
+  void OnCompiled(Outcome outcome);
+  void OnProgramEnded(Outcome outcome);
+  void Collect(Outcome outcome);
+  void Finish(absl::StatusOr<Outcome> outcome);
+  bool cancelled() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const ExecutionContext* const context_;
+  EventLoop* const loop_;
+  const std::shared_ptr<const ViewRuleset> view_;
+  ExecutionSpec spec_;
+  std::shared_ptr<RunObserver> observer_;
+
+  // From Start to Finish.
+  std::shared_ptr<Execution> self_;
+  Phase phase_;
+  bool started_ = false;
+  std::optional<ReadyWorkspace> workspace_;
+  // Of the two phases, opened before any program could put something else
+  // there.
+  UniqueFd compile_directory_;
+  UniqueFd program_directory_;
+  // What is being launched.
+  std::optional<PreparedChild> program_;
+  std::optional<ArmedChild> child_;
+  // What the compiler printed.
+  std::string compile_stdout_;
+  std::string compile_stderr_;
+  std::shared_ptr<const Outcome::Compilation> compilation_;
+
+  absl::Mutex mutex_;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  std::shared_ptr<Supervision> supervision_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace cordon::sandbox
+
+#endif  // CORDON_SANDBOX_EXECUTION_H_

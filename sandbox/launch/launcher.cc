@@ -1,0 +1,91 @@
+// The door is Launcher::Arm.
+
+#include "sandbox/launch/launcher.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "sandbox/base/errno_status.h"
+#include "sandbox/base/scoped_signal_block.h"
+
+namespace cordon::sandbox {
+namespace {
+
+// Asked once: in the child, where it would take a system call for each signal,
+// it would be a twentieth of a launch.
+uint64_t SignalsWithoutDefault() {
+  uint64_t signals = 0;
+  for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+    struct sigaction action;
+    if (sigaction(signal, nullptr, &action) == 0 &&
+        action.sa_handler != SIG_DFL) {
+      signals |= uint64_t{1} << (signal - 1);
+    }
+  }
+  return signals;
+}
+
+}  // namespace
+
+Launcher::Launcher(LiveGroups* live_groups)
+    : live_groups_(live_groups), signals_to_reset_(SignalsWithoutDefault()) {}
+
+absl::StatusOr<ArmedChild> Launcher::Arm(ArmPlan plan) {
+  absl::StatusOr<ChildStack> stack = stacks_.Take();
+  if (!stack.ok()) return stack.status();
+  ArmedChild child(*std::move(stack), &stacks_);
+  if (live_groups_ != nullptr) {
+    child.group_ = live_groups_->Reserve();
+    if (!child.group_.valid()) {
+      return absl::ResourceExhaustedError(
+          "the keeper has no room for another process group");
+    }
+  }
+  ArmedChild::Shared& shared = *child.shared_;
+  shared.filter = {static_cast<unsigned short>(plan.filter->size()),
+                   const_cast<sock_filter*>(plan.filter->data())};
+  shared.entrances = std::move(plan.cgroup_entrances);
+  const RunIdentity identity = plan.identity.value_or(RunIdentity{});
+  shared.context = {
+      .signals_to_reset = signals_to_reset_,
+      .working_directory = plan.working_directory,
+      .cgroup_entrances = shared.entrances.data(),
+      .cgroup_entrance_count = static_cast<int>(shared.entrances.size()),
+      .identity = plan.identity.has_value() ? ChildIdentity::kSwitch
+                                            : ChildIdentity::kKeep,
+      .uid = identity.uid,
+      .gid = identity.gid,
+      .parent_pid = getpid(),
+      .landlock_ruleset = plan.landlock_ruleset,
+      .filter = &shared.filter,
+      .live_group = child.group_.address(),
+      .listener = -1,
+      .report = {ChildStep::kResetSignals, 0, 0},
+      .ordered = static_cast<uint32_t>(ChildOrdered::kWait),
+      .order = nullptr,
+  };
+  int pidfd = -1;
+  {
+    const ScopedSignalBlock no_signals;
+    child.pid_ = clone(
+        &CordonChildMain, child.stack_.top(),
+        CLONE_VM | CLONE_FILES | CLONE_PIDFD | CLONE_CHILD_CLEARTID | SIGCHLD,
+        &shared.context, &pidfd, nullptr, &shared.in_this_memory);
+  }
+  if (child.pid_ < 0) {
+    const int error_number = errno;
+    if (error_number == EAGAIN) {
+      return absl::ResourceExhaustedError(
+          "the host has no room for another process (clone: EAGAIN)");
+    }
+    return ErrnoToStatus(error_number, "clone");
+  }
+  child.pidfd_.Reset(pidfd);
+  return child;
+}
+
+}  // namespace cordon::sandbox

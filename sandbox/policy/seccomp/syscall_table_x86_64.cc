@@ -1,0 +1,391 @@
+#include "sandbox/policy/seccomp/syscall_table_x86_64.h"
+
+#include <asm/ioctls.h>
+#include <fcntl.h>
+#include <linux/prctl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <initializer_list>
+#include <utility>
+#include <vector>
+
+#include "sandbox/policy/seccomp/syscall_names_x86_64.h"
+#include "sandbox/policy/seccomp/syscall_policy.h"
+#include "sandbox/policy/seccomp/syscall_sets_x86_64.h"
+#include "sandbox/policy/seccomp/verdict.h"
+
+namespace cordon::sandbox {
+namespace {
+
+using Rows = std::vector<SyscallRow>;
+
+void Add(Sys call, std::vector<Rule> rules, Verdict otherwise,
+         const char* reason, Rows& rows) {
+  rows.push_back({static_cast<int>(call), std::move(rules), otherwise, reason});
+}
+
+// One rule for each value of an int argument.
+std::vector<Rule> AnyOf(int argument, std::initializer_list<uint32_t> values,
+                        Verdict verdict) {
+  std::vector<Rule> rules;
+  for (const uint32_t value : values) {
+    rules.push_back({{Equals32(argument, value)}, verdict});
+  }
+  return rules;
+}
+
+std::vector<Rule> Join(std::vector<Rule> first, std::vector<Rule> second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
+void AddSets(const std::vector<SyscallSet>& sets, Rows& rows) {
+  for (const SyscallSet& set : sets) {
+    for (const Sys call : set.calls) {
+      Add(call, {}, set.verdict, set.reason, rows);
+    }
+  }
+}
+
+// The signals that only the kernel may send in a run: each says of a run how it
+// ended.
+constexpr std::initializer_list<uint32_t> kKernelsSignals = {SIGSYS, SIGXFSZ};
+
+void AddClone(Rows& rows) {
+  // clone(2) takes the low 32 bits of its flags; CLONE_NEWTIME is not one of
+  // them (it is in the bits of the exit signal).
+  constexpr uint32_t kNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP |
+                                   CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+                                   CLONE_NEWPID | CLONE_NEWNET;
+  constexpr uint32_t kExitSignalMask = 0xff;  // CSIGNAL, linux/sched.h
+  std::vector<Rule> rules = {{{AnyBitSet32(0, kNamespaces)}, Violate()}};
+  for (const uint32_t signal : kKernelsSignals) {
+    rules.push_back(
+        {{MaskedEquals32(0, kExitSignalMask, signal)}, Refuse(EINVAL)});
+  }
+  Add(Sys::clone, std::move(rules), AskNewProcess(),
+      "threads and processes, which stay in the run's process group and are "
+      "counted, but no namespaces",
+      rows);
+}
+
+void AddOpens(Rows& rows) {
+  constexpr uint32_t kTemporaryFile = 020000000;  // __O_TMPFILE
+  constexpr uint32_t kWriteIntent =
+      O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | kTemporaryFile;
+  constexpr const char* kReason =
+      "Landlock decides; write intent is looked at, to report it";
+  Add(Sys::open, {{{AnyBitSet32(1, kWriteIntent)}, AskOpenForWrite()}}, Allow(),
+      kReason, rows);
+  Add(Sys::openat, {{{AnyBitSet32(2, kWriteIntent)}, AskOpenForWrite()}},
+      Allow(), kReason, rows);
+  Add(Sys::creat, {}, AskOpenForWrite(), kReason, rows);
+}
+
+void AddMemory(Rows& rows) {
+  constexpr uint64_t kFourGibibytesOrMore = ~uint64_t{UINT32_MAX};
+  constexpr const char* kReason =
+      "memory: every program; one that asks for more than it may have at once "
+      "is remembered";
+  Add(Sys::mmap,
+      {{{AnyBitSet64(1, kFourGibibytesOrMore), AnyBitSet32(2, PROT_WRITE)},
+        AskLargeMapping(1)}},
+      Allow(), kReason, rows);
+  Add(Sys::mremap,
+      {{{AnyBitSet64(2, kFourGibibytesOrMore)}, AskLargeMapping(2)}}, Allow(),
+      kReason, rows);
+}
+
+// A program that ignored SIGXFSZ, as CPython does, would get EFBIG instead of
+// passing the limit of a file, and nobody would know why it failed
+// (setrlimit(2)).
+void AddSignalAction(Rows& rows) {
+  Add(Sys::rt_sigaction,
+      {{{Equals32(0, SIGXFSZ), AnyBitSet64(1, ~uint64_t{0})}, Pretend()}},
+      Allow(),
+      "handling of signals: every program; but a file that is too large ends "
+      "it",
+      rows);
+}
+
+void AddMakeNode(Rows& rows) {
+  constexpr const char* kReason =
+      "FIFOs and regular files: mkfifo(1), tar; no devices, no sockets";
+  const auto rules = [](int mode) {
+    return std::vector<Rule>{{{MaskedEquals32(mode, S_IFMT, S_IFIFO)}, Allow()},
+                             {{MaskedEquals32(mode, S_IFMT, S_IFREG)}, Allow()},
+                             {{MaskedEquals32(mode, S_IFMT, 0)}, Allow()}};
+  };
+  Add(Sys::mknod, rules(1), Refuse(EPERM), kReason, rows);
+  Add(Sys::mknodat, rules(2), Refuse(EPERM), kReason, rows);
+}
+
+// Calls with a pid argument where 0 is the caller.
+void AddSelfOrAsk(std::initializer_list<Sys> calls, const char* reason,
+                  Rows& rows) {
+  for (const Sys call : calls) {
+    Add(call, {{{Equals32(0, 0)}, Allow()}}, AskTargetProcess(0), reason, rows);
+  }
+}
+
+void AddProcessTargets(Rows& rows) {
+  constexpr const char* kReason =
+      "the own process is fine (Go, JVM, taskset, nice, ulimit); processes of "
+      "the same uid include the server";
+  AddSelfOrAsk({Sys::prlimit64, Sys::sched_setaffinity, Sys::sched_setparam,
+                Sys::sched_setscheduler, Sys::sched_setattr},
+               kReason, rows);
+  const auto which = [](uint32_t process) {
+    return std::vector<Rule>{{{Equals32(0, process), Equals32(1, 0)}, Allow()},
+                             {{Equals32(0, process)}, AskTargetProcess(1)}};
+  };
+  // Process groups and users as a target reach beyond the run.
+  Add(Sys::setpriority, which(PRIO_PROCESS), Refuse(EPERM), kReason, rows);
+  // IOPRIO_WHO_PROCESS; its header is not C++ in newer releases.
+  constexpr uint32_t kIoprioWhoProcess = 1;
+  Add(Sys::ioprio_set, which(kIoprioWhoProcess), Refuse(EPERM), kReason, rows);
+}
+
+// SIGSYS and SIGXFSZ that a program sent would make its own signal look like a
+// breach or a limit.
+std::vector<Rule> NoneOfTheKernels(int signal_argument) {
+  return AnyOf(signal_argument, kKernelsSignals, Refuse(EPERM));
+}
+
+void AddScopedSignals(Rows& rows) {
+  constexpr const char* kReason =
+      "signals; Landlock keeps them inside the run; those that end a run on "
+      "the "
+      "kernel's behalf are the kernel's alone";
+  for (const Sys call :
+       {Sys::kill, Sys::tkill, Sys::rt_sigqueueinfo, Sys::pidfd_send_signal}) {
+    Add(call, NoneOfTheKernels(1), Allow(), kReason, rows);
+  }
+  for (const Sys call : {Sys::tgkill, Sys::rt_tgsigqueueinfo}) {
+    Add(call, NoneOfTheKernels(2), Allow(), kReason, rows);
+  }
+}
+
+// A timer's signal is behind a pointer.
+void AddTimers(Rows& rows) {
+  Add(Sys::timer_create, {{{Equals64(1, 0)}, Allow()}}, AskFileSizeSignal(),
+      "timers that signal the own process: timeout(1), glibc's SIGEV_THREAD",
+      rows);
+}
+
+void AddUnscopedSignals(Rows& rows) {
+  constexpr const char* kReason =
+      "signals; nothing but the supervisor keeps them inside the run";
+  // 0 is the caller's own process group, which is the run; -1 is everyone.
+  Add(Sys::kill,
+      Join(NoneOfTheKernels(1), {{{Equals32(0, 0)}, Allow()},
+                                 {{Equals32(0, UINT32_MAX)}, Refuse(EPERM)}}),
+      AskTargetProcess(0), kReason, rows);
+  for (const Sys call : {Sys::tkill, Sys::rt_sigqueueinfo}) {
+    Add(call, Join(NoneOfTheKernels(1), {{{Equals32(0, 0)}, Allow()}}),
+        AskTargetProcess(0), kReason, rows);
+  }
+  for (const Sys call : {Sys::tgkill, Sys::rt_tgsigqueueinfo}) {
+    // No thread has the id 0: the kernel answers EINVAL or ESRCH.
+    Add(call, Join(NoneOfTheKernels(2), {{{Equals32(1, 0)}, Allow()}}),
+        AskTargetProcess(1), kReason, rows);
+  }
+  Add(Sys::pidfd_send_signal, {}, Refuse(EPERM), kReason, rows);
+}
+
+// The caller's group is the whole run: timeout(1), which cannot have a group of
+// its own and signals it when the time is over, would end the shell that waits
+// for it.
+void RefuseSignalsToTheGroup(Rows& rows) {
+  for (SyscallRow& row : rows) {
+    if (row.number != static_cast<int>(Sys::kill)) continue;
+    Rule refuse = {{Equals32(0, 0)}, Refuse(EPERM)};
+    // In place of what the scope allows.
+    std::erase_if(row.rules, [&refuse](const Rule& rule) {
+      return rule.all_of == refuse.all_of;
+    });
+    row.rules.insert(row.rules.begin(), std::move(refuse));
+  }
+}
+
+void AddFcntl(SignalScope signals, Rows& rows) {
+  // A lease on a file that the server opens later would make it wait.
+  std::vector<Rule> rules = AnyOf(1, {F_SETLEASE}, Refuse(EACCES));
+  for (const uint32_t signal : kKernelsSignals) {
+    rules.push_back(
+        {{Equals32(1, F_SETSIG), Equals32(2, signal)}, Refuse(EINVAL)});
+  }
+  if (signals == SignalScope::kBySupervisor) {
+    // SIGIO, or any other signal, to any process of the uid.
+    rules = Join(std::move(rules),
+                 AnyOf(1, {F_SETOWN, F_SETOWN_EX, F_SETSIG}, Refuse(EPERM)));
+  }
+  Add(Sys::fcntl, std::move(rules), Allow(),
+      "every program; but no leases, and no signals past the scope", rows);
+}
+
+void AddIoctl(Rows& rows) {
+  // TCGETS2; its macro needs a type that the C library does not have.
+  constexpr uint32_t kTcGetS2 = 0x802c542a;
+  // Input into, or the line discipline of, a terminal that others share.
+  std::vector<Rule> rules =
+      AnyOf(1, {TIOCSTI, TIOCSETD, TIOCLINUX, TIOCCONS}, Violate());
+  // isatty(3), stty, less; non-blocking and close-on-exec descriptors: node,
+  // CPython, JVM.
+  rules = Join(std::move(rules),
+               AnyOf(1,
+                     {TCGETS, kTcGetS2, TCGETA, TIOCGWINSZ, TIOCGPGRP, TIOCGSID,
+                      TIOCOUTQ, FIONREAD, FIONBIO, FIOASYNC, FIOCLEX, FIONCLEX,
+                      FIOQSIZE},
+                     Allow()));
+  Add(Sys::ioctl, std::move(rules), Refuse(ENOTTY),
+      "terminal queries and descriptor flags; descriptors are files and pipes, "
+      "which answer ENOTTY to the rest anyway",
+      rows);
+}
+
+void AddPrctl(Rows& rows) {
+  // PR_SET_SYSCALL_USER_DISPATCH, Linux 5.11.
+  constexpr uint32_t kSetSyscallUserDispatch = 59;
+  std::vector<Rule> rules = {
+      // It would hide /proc/<pid>/mem, where reports come from.
+      {{Equals32(0, PR_SET_DUMPABLE), Equals64(1, 0)}, Refuse(EPERM)},
+      // As a kernel without seccomp answers; see seccomp(2).
+      {{Equals32(0, PR_SET_SECCOMP)}, Refuse(EINVAL)},
+      // System calls that end in SIGSYS of the program's own making.
+      {{Equals32(0, kSetSyscallUserDispatch)}, Refuse(EINVAL)}};
+  // Orphans must come to the server, and the program dies with it; the rest
+  // hands the process to others.
+  rules =
+      Join(std::move(rules), AnyOf(0,
+                                   {PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG,
+                                    PR_SET_PTRACER, PR_SET_MM},
+                                   Refuse(EPERM)));
+  Add(Sys::prctl, std::move(rules), Allow(),
+      "names and settings of the own thread: every runtime; but nothing that "
+      "blinds the supervisor",
+      rows);
+}
+
+void AddPersonality(Rows& rows) {
+  Add(Sys::personality, AnyOf(0, {0, UINT32_MAX}, Allow()), Refuse(EPERM),
+      "query and default: JVM, gcc's plugins; others switch off hardening",
+      rows);
+}
+
+void AddMetadata(MetadataScope scope, Rows& rows) {
+  const bool ask = scope == MetadataScope::kBySupervisor;
+  const Verdict by_path = ask ? AskMetadataChange() : Allow();
+  for (const Sys call : {Sys::chmod, Sys::fchmodat, Sys::fchmodat2, Sys::chown,
+                         Sys::fchownat, Sys::lchown}) {
+    Add(call, {}, by_path,
+        "mode and owner of own files: cp, tar, git, make install", rows);
+  }
+  constexpr const char* kTimes = "times of own files: touch, cp -p, tar, make";
+  for (const Sys call : {Sys::utime, Sys::utimes}) {
+    Add(call, {}, by_path, kTimes, rows);
+  }
+  // Without a path it is an open descriptor's file: futimens(3).
+  const std::vector<Rule> by_descriptor = {{{Equals64(1, 0)}, Allow()}};
+  for (const Sys call : {Sys::futimesat, Sys::utimensat}) {
+    Add(call, ask ? by_descriptor : std::vector<Rule>(), by_path, kTimes, rows);
+  }
+}
+
+void AddIdentity(Rows& rows) {
+  // seteuid(3): the kernel grants only ids that the process has already.
+  const std::vector<Rule> effective_only = {
+      {{Equals32(0, UINT32_MAX), Equals32(2, UINT32_MAX)}, Allow()}};
+  constexpr const char* kReason =
+      "the effective id only, for POSIX_SPAWN_RESETIDS: make fails without";
+  Add(Sys::setresuid, effective_only, Refuse(EPERM), kReason, rows);
+  Add(Sys::setresgid, effective_only, Refuse(EPERM), kReason, rows);
+}
+
+constexpr uint32_t kSocketTypeMask = 0xf;  // SOCK_TYPE_MASK, linux/net.h
+
+// Stream and sequenced-packet sockets of AF_UNIX: without an address they reach
+// no one. A datagram socket sends to any named one.
+std::vector<Rule> ConnectedUnixSockets() {
+  const auto rule = [](uint32_t type) {
+    return Rule{{Equals32(0, AF_UNIX), MaskedEquals32(1, kSocketTypeMask, type),
+                 Equals32(2, 0)},
+                Allow()};
+  };
+  return {rule(SOCK_STREAM), rule(SOCK_SEQPACKET)};
+}
+
+void AddSockets(Rows& rows) {
+  const auto breach = [](int error_number) {
+    return Deny(error_number, ViolationKind::kNetwork);
+  };
+  constexpr const char* kReason =
+      "socket pairs and unix streams: CPython's asyncio, node; no network, no "
+      "netlink, no datagrams to named sockets";
+  Add(Sys::socket,
+      Join(ConnectedUnixSockets(),
+           AnyOf(0, {AF_UNIX, AF_INET, AF_INET6}, breach(EACCES))),
+      breach(EAFNOSUPPORT), kReason, rows);
+  Add(Sys::socketpair, ConnectedUnixSockets(), breach(EAFNOSUPPORT), kReason,
+      rows);
+}
+
+void AddSends(Rows& rows) {
+  // A connect in disguise (tcp(7)).
+  const auto fast_open = [](int flags) {
+    return Rule{{AnyBitSet32(flags, MSG_FASTOPEN)},
+                Deny(EACCES, ViolationKind::kNetwork)};
+  };
+  constexpr const char* kReason =
+      "sending on connected sockets; no address of the caller's choice";
+  Add(Sys::sendto, {fast_open(3), {{Equals64(4, 0)}, Allow()}}, Refuse(EACCES),
+      kReason, rows);
+  // The address is behind a pointer, but no socket exists that would use it.
+  Add(Sys::sendmsg, {fast_open(2)}, Allow(), kReason, rows);
+  Add(Sys::sendmmsg, {fast_open(3)}, Allow(), kReason, rows);
+}
+
+}  // namespace
+
+SyscallPolicy DefaultPolicy(const PolicyOptions& options) {
+  Rows rows;
+  AddSets(AllowedSets(), rows);
+  AddSets(RefusedSets(), rows);
+  AddSets(ViolationSets(), rows);
+  AddClone(rows);
+  AddOpens(rows);
+  AddMemory(rows);
+  AddSignalAction(rows);
+  AddMakeNode(rows);
+  AddProcessTargets(rows);
+  switch (options.signals) {
+    case SignalScope::kByLandlock:
+      AddScopedSignals(rows);
+      break;
+    case SignalScope::kBySupervisor:
+      AddUnscopedSignals(rows);
+      break;
+  }
+  AddTimers(rows);
+  AddFcntl(options.signals, rows);
+  AddIoctl(rows);
+  AddPrctl(rows);
+  AddPersonality(rows);
+  AddMetadata(options.metadata, rows);
+  AddIdentity(rows);
+  AddSockets(rows);
+  AddSends(rows);
+  RefuseSignalsToTheGroup(rows);
+  // A table that does not pass its own checks must not become a filter: value()
+  // ends the process.
+  return SyscallPolicy::Create(Violate(), std::move(rows)).value();
+}
+
+}  // namespace cordon::sandbox

@@ -1,0 +1,122 @@
+// ReadyWorkspaces keeps a few run directories ahead of the runs that will need
+// them: made, owned by a uid of their own, with their Landlock ruleset, and
+// with a child that has restricted itself to them. All that takes longer than
+// launching a small program; this way it happens when nobody waits.
+//
+// A child is used by one run. A directory is used again only when a run left it
+// as it got it: what a program leaves behind cannot reach the next run.
+//
+// Contract: thread-safe; called from long-lived threads only, with which the
+// children that they armed would die.
+
+#ifndef CORDON_SANDBOX_READY_WORKSPACES_H_
+#define CORDON_SANDBOX_READY_WORKSPACES_H_
+
+#include <linux/filter.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "sandbox/base/unique_fd.h"
+#include "sandbox/cgroup/cgroup_tree.h"
+#include "sandbox/identity_pool.h"
+#include "sandbox/launch/armed_child.h"
+#include "sandbox/launch/launcher.h"
+#include "sandbox/policy/landlock/ruleset.h"
+#include "sandbox/workspace/workspace.h"
+
+namespace cordon::sandbox {
+
+struct ReadyWorkspace {
+  // The uid and gid of the run; empty when runs share the server's.
+  std::optional<uint32_t> identity;
+  Workspace workspace;
+  // Not valid on a host without Landlock.
+  UniqueFd ruleset;
+  // Empty: this host gives the server none.
+  std::optional<RunCgroup> cgroup;
+  // Starts in the directory. Empty when it was used, or could not be made.
+  std::optional<ArmedChild> child;
+};
+
+class ReadyWorkspaces {
+ public:
+  // All pointers outlive this. `identities` is null when runs share the
+  // server's identity. `stock` directories are kept for each view.
+  ReadyWorkspaces(const WorkspaceRoot* root, IdentityPool* identities,
+                  CgroupTree* cgroups, Launcher* launcher,
+                  const std::vector<sock_filter>* filter, size_t stock)
+      : root_(root),
+        identities_(identities),
+        cgroups_(cgroups),
+        launcher_(launcher),
+        filter_(filter),
+        stock_(stock) {}
+  ~ReadyWorkspaces();
+  ReadyWorkspaces(const ReadyWorkspaces&) = delete;
+  ReadyWorkspaces& operator=(const ReadyWorkspaces&) = delete;
+
+  // One from the stock, or a new one. RESOURCE_EXHAUSTED when every uid is in
+  // use; INTERNAL with step and errno.
+  absl::StatusOr<ReadyWorkspace> Take(
+      const std::shared_ptr<const ViewRuleset>& view)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // A child for another step of the run that has `workspace`, starting in
+  // `working_directory`. Errors as for Launcher::Arm.
+  absl::StatusOr<ArmedChild> Arm(const ReadyWorkspace& workspace,
+                                 int working_directory) const;
+
+  // Takes back what Take gave, when no process of its run is left: renews it
+  // for the stock, or removes it and gives its identity back. `view` as for
+  // Take. May take long. Then makes new ones if there are too few; a failure is
+  // left to the next Take to report.
+  void GiveBack(const std::shared_ptr<const ViewRuleset>& view,
+                ReadyWorkspace workspace) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  void Restock(const std::shared_ptr<const ViewRuleset>& view)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // The directories of one view.
+  struct Stock {
+    // The oldest first: its child is the likeliest to be armed by now.
+    std::deque<ReadyWorkspace> ready;
+    // Taken and not given back.
+    size_t in_use = 0;
+  };
+
+  bool HasRoom(const std::shared_ptr<const ViewRuleset>& view)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  bool IsShort(const std::shared_ptr<const ViewRuleset>& view)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Put(const std::shared_ptr<const ViewRuleset>& view,
+           ReadyWorkspace workspace) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Removes the directory, then gives its identity back.
+  void Discard(ReadyWorkspace workspace);
+  absl::StatusOr<ReadyWorkspace> Make(const ViewRuleset& view) const;
+  absl::StatusOr<ReadyWorkspace> MakeOwnedBy(const std::optional<Owner>& owner,
+                                             const ViewRuleset& view) const;
+  void ArmAhead(ReadyWorkspace& workspace) const;
+
+  const WorkspaceRoot* const root_;
+  IdentityPool* const identities_;
+  CgroupTree* const cgroups_;
+  Launcher* const launcher_;
+  const std::vector<sock_filter>* const filter_;
+  const size_t stock_;
+  absl::Mutex mutex_;
+  std::map<std::shared_ptr<const ViewRuleset>, Stock> stocks_
+      ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace cordon::sandbox
+
+#endif  // CORDON_SANDBOX_READY_WORKSPACES_H_

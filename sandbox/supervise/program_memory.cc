@@ -1,0 +1,52 @@
+#include "sandbox/supervise/program_memory.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "sandbox/base/unique_fd.h"
+
+namespace cordon::sandbox {
+
+namespace {
+
+UniqueFd OpenMemory(pid_t tid) {
+  return UniqueFd(
+      open(absl::StrCat("/proc/", tid, "/mem").c_str(), O_RDONLY | O_CLOEXEC));
+}
+
+}  // namespace
+
+bool ReadProgramBytes(pid_t tid, uint64_t address, void* to, size_t size) {
+  const UniqueFd memory = OpenMemory(tid);
+  return memory.valid() &&
+         pread(memory.get(), to, size, static_cast<off_t>(address)) ==
+             static_cast<ssize_t>(size);
+}
+
+std::optional<std::string> ReadProgramString(pid_t tid, uint64_t address) {
+  const UniqueFd memory = OpenMemory(tid);
+  if (!memory.valid()) return std::nullopt;
+  // Page by page: the page behind the string's last one may not exist.
+  constexpr uint64_t kPage = 4096;
+  std::string text;
+  while (text.size() < PATH_MAX) {
+    char page[kPage];
+    const uint64_t wanted =
+        std::min<uint64_t>(kPage - address % kPage, PATH_MAX - text.size());
+    const ssize_t size =
+        pread(memory.get(), page, wanted, static_cast<off_t>(address));
+    if (size <= 0) return std::nullopt;
+    const size_t length = strnlen(page, static_cast<size_t>(size));
+    text.append(page, length);
+    if (length < static_cast<size_t>(size)) return text;
+    address += static_cast<uint64_t>(size);
+  }
+  return std::nullopt;
+}
+
+}  // namespace cordon::sandbox

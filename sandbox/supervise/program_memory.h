@@ -1,0 +1,28 @@
+// Reads what a program's registers point to, for reports.
+//
+// /proc/PID/mem, because process_vm_readv(2) is refused by the default seccomp
+// profile of container runtimes. What is read may change at once: it may end up
+// in a report, or end a run; it must never allow anything.
+
+#ifndef CORDON_SANDBOX_SUPERVISE_PROGRAM_MEMORY_H_
+#define CORDON_SANDBOX_SUPERVISE_PROGRAM_MEMORY_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace cordon::sandbox {
+
+// The string at `address` of thread `tid`, without its NUL; at most PATH_MAX
+// bytes. nullopt when it cannot be read or is longer.
+std::optional<std::string> ReadProgramString(pid_t tid, uint64_t address);
+
+// `size` bytes at `address` of thread `tid`; false when not all can be read.
+bool ReadProgramBytes(pid_t tid, uint64_t address, void* to, size_t size);
+
+}  // namespace cordon::sandbox
+
+#endif  // CORDON_SANDBOX_SUPERVISE_PROGRAM_MEMORY_H_

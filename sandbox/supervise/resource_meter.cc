@@ -1,0 +1,268 @@
+#include "sandbox/supervise/resource_meter.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "sandbox/base/monotonic_clock.h"
+#include "sandbox/base/unique_fd.h"
+
+namespace cordon::sandbox {
+namespace {
+
+// More than a processor can fault in: about 1.5 GiB/s in pages of 4 KiB, 3 to 4
+// in huge pages.
+constexpr double kFaultBytesPerCpuSecond = 4.0 * (uint64_t{1} << 30);
+constexpr absl::Duration kShortestPause = absl::Milliseconds(2);
+constexpr absl::Duration kLongestPause = absl::Milliseconds(500);
+// Of a run that makes processes, whose time may be gone with them.
+constexpr absl::Duration kPauseOfMakers = absl::Milliseconds(5);
+constexpr int kCloseSamples = 10;
+// Of the time of its loop, a run's samples take at most a tenth.
+constexpr int kPausePerCost = 9;
+
+int Processors() {
+  static const int processors =
+      std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  return processors;
+}
+
+// What proc_pid_stat(5) counts in.
+absl::Duration Tick() {
+  static const absl::Duration tick =
+      absl::Seconds(1) / static_cast<int64_t>(sysconf(_SC_CLK_TCK));
+  return tick;
+}
+
+// A file of /proc, which fits the buffer or is cut.
+std::string ReadProcFile(pid_t pid, absl::string_view name) {
+  const UniqueFd fd(open(absl::StrCat("/proc/", pid, "/", name).c_str(),
+                         O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return "";
+  char buffer[4096];
+  const ssize_t size = read(fd.get(), buffer, sizeof(buffer));
+  return size > 0 ? std::string(buffer, static_cast<size_t>(size)) : "";
+}
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { closedir(directory); }
+};
+
+// The number behind "KEY:" at the start of a line.
+std::optional<uint64_t> Field(absl::string_view text, absl::string_view key) {
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    if (!absl::ConsumePrefix(&line, key) || !absl::ConsumePrefix(&line, ":")) {
+      continue;
+    }
+    line = absl::StripLeadingAsciiWhitespace(line);
+    uint64_t value;
+    if (absl::SimpleAtoi(line.substr(0, line.find(' ')), &value)) return value;
+  }
+  return std::nullopt;
+}
+
+constexpr uint64_t kKibibyte = 1024;
+
+// The status file of a process that has memory. A main thread that has ended
+// while others go on has none to show (proc_pid_status(5)): then one of those.
+std::string ReadMemoryStatus(pid_t pid) {
+  std::string status = ReadProcFile(pid, "status");
+  if (Field(status, "RssAnon").has_value()) return status;
+  const std::unique_ptr<DIR, CloseDirectory> tasks(
+      opendir(absl::StrCat("/proc/", pid, "/task").c_str()));
+  if (tasks == nullptr) return status;
+  while (const dirent* entry = readdir(tasks.get())) {
+    pid_t tid;
+    if (!absl::SimpleAtoi(entry->d_name, &tid)) continue;
+    std::string other = ReadProcFile(tid, "status");
+    if (Field(other, "RssAnon").has_value()) return other;
+  }
+  return status;
+}
+
+// What only this process keeps in memory, page tables included.
+uint64_t ResidentBytes(absl::string_view status) {
+  return (Field(status, "RssAnon").value_or(0) +
+          Field(status, "RssShmem").value_or(0) +
+          Field(status, "VmPTE").value_or(0)) *
+         kKibibyte;
+}
+
+// Anonymous and shared pages in proportion; nullopt when the kernel does not
+// say (a process that made itself undumpable, a kernel before 5.15).
+std::optional<uint64_t> ProportionalBytes(pid_t pid) {
+  const std::string rollup = ReadProcFile(pid, "smaps_rollup");
+  const std::optional<uint64_t> anonymous = Field(rollup, "Pss_Anon");
+  const std::optional<uint64_t> shared = Field(rollup, "Pss_Shmem");
+  if (!anonymous.has_value() || !shared.has_value()) return std::nullopt;
+  return (*anonymous + *shared) * kKibibyte;
+}
+
+}  // namespace
+
+ResourceMeter::ResourceMeter(const Limits& limits, pid_t pgid,
+                             ProcessTable* table, UsageSource* source)
+    : limits_(limits), pgid_(pgid), table_(table), source_(source) {}
+
+// clock_getcpuclockid(3), proc_pid_stat(5)
+ResourceMeter::CpuTimes ResourceMeter::CpuTimesOf(pid_t pid) {
+  CpuTimes times;
+  clockid_t clock;
+  timespec own;
+  if (clock_getcpuclockid(pid, &clock) == 0 &&
+      clock_gettime(clock, &own) == 0) {
+    times.own = absl::DurationFromTimespec(own);
+  }
+  const std::string stat = ReadProcFile(pid, "stat");
+  // The name, in parentheses, may hold anything; what follows is numbers.
+  const size_t name_end = stat.rfind(')');
+  if (name_end == std::string::npos) return times;
+  const std::vector<absl::string_view> fields = absl::StrSplit(
+      absl::string_view(stat).substr(name_end + 1), ' ', absl::SkipEmpty());
+  constexpr size_t kChildUserTime = 13;  // "cutime" is field 16, state is 3.
+  int64_t user, system;
+  if (fields.size() > kChildUserTime + 1 &&
+      absl::SimpleAtoi(fields[kChildUserTime], &user) &&
+      absl::SimpleAtoi(fields[kChildUserTime + 1], &system)) {
+    times.waited = Tick() * (user + system);
+  }
+  return times;
+}
+
+void ResourceMeter::SampleCpu(const std::vector<pid_t>& members,
+                              absl::Duration reaped_cpu) {
+  std::map<pid_t, CpuTimes> current;
+  absl::Duration waited = reaped_cpu - last_reaped_;
+  absl::Duration vanished;
+  for (const pid_t pid : members) {
+    CpuTimes times = CpuTimesOf(pid);
+    CpuTimes before;
+    if (const auto known = known_.find(pid); known != known_.end()) {
+      before = known->second;
+      known_.erase(known);
+    }
+    if (times.own < before.own) {  // Another process with the same id.
+      vanished += before.own + before.waited;
+      before = {};
+    }
+    times.gained = times.own - before.own;
+    cpu_ += times.gained;
+    waited += times.waited - before.waited;
+    current[pid] = times;
+  }
+  for (const auto& [pid, times] : known_) {
+    vanished += times.own + times.waited;
+    // At some time since the last look it has ended; until then it went on as
+    // before.
+    if (loses_time_) cpu_ += times.gained / 2;
+  }
+  known_ = std::move(current);
+  last_reaped_ = reaped_cpu;
+  Balance(waited, vanished, members.size());
+}
+
+void ResourceMeter::Balance(absl::Duration waited, absl::Duration vanished,
+                            size_t members) {
+  balance_ += waited - vanished;
+  if (balance_ > absl::ZeroDuration()) {
+    cpu_ += balance_;
+    balance_ = absl::ZeroDuration();
+  }
+  // Two numbers of each process are cut to whole ticks. A parent may also have
+  // been read just before it waited: that is made up for by the next sample.
+  const absl::Duration explained =
+      -Tick() * 2 * static_cast<int64_t>(members + 1);
+  if (balance_ >= explained) {
+    samples_short_ = 0;
+    return;
+  }
+  constexpr int kSamplesToBelieve = 3;
+  if (++samples_short_ < kSamplesToBelieve) return;
+  loses_time_ = true;
+  balance_ = explained;
+  samples_short_ = 0;
+}
+
+void ResourceMeter::Sample(absl::Duration reaped_cpu) {
+  const absl::Duration begin = ThreadCpuTime();
+  const std::vector<pid_t> members = table_->Members(pgid_);
+  close_samples_ = std::max(0, close_samples_ - 1);
+  const std::optional<absl::Duration> cpu =
+      source_ != nullptr ? source_->CpuTime() : std::nullopt;
+  if (cpu.has_value()) {
+    cpu_ = std::max(cpu_, *cpu);
+  } else {
+    SampleCpu(members, reaped_cpu);
+  }
+  processes_ = static_cast<uint32_t>(members.size());
+  // Memory does not grow without processor time.
+  const double grown = absl::ToDoubleSeconds(cpu_ - cpu_at_memory_sample_) *
+                       kFaultBytesPerCpuSecond;
+  // The first time for the record: what wait4(2) says of memory may be more
+  // than the program's own.
+  if (peak_memory_ == 0 || memory_ + grown >= limits_.memory_bytes) {
+    SampleMemory(members);
+  }
+  sample_cost_ = ThreadCpuTime() - begin;
+}
+
+void ResourceMeter::SampleMemory(const std::vector<pid_t>& members) {
+  cpu_at_memory_sample_ = cpu_;
+  memory_ = 0;
+  uint64_t threads = 0;
+  for (const pid_t pid : members) {
+    const std::string status = ReadMemoryStatus(pid);
+    memory_ += ResidentBytes(status);
+    threads += Field(status, "Threads").value_or(0);
+  }
+  if (memory_ > limits_.memory_bytes && members.size() > 1) {
+    uint64_t proportional = 0;
+    for (const pid_t pid : members) {
+      const std::optional<uint64_t> bytes = ProportionalBytes(pid);
+      proportional +=
+          bytes.has_value() ? *bytes : ResidentBytes(ReadMemoryStatus(pid));
+    }
+    memory_ = std::min(memory_, proportional);
+  }
+  if (source_ != nullptr) memory_ = source_->MemoryBytes().value_or(memory_);
+  peak_memory_ = std::max(peak_memory_, memory_);
+  processes_ = static_cast<uint32_t>(threads);
+  peak_processes_ = std::max(peak_processes_, processes_);
+}
+
+absl::Duration ResourceMeter::UntilNextSample() const {
+  const absl::Duration cpu = (limits_.cpu_time - cpu_) / Processors();
+  const double headroom =
+      memory_ < limits_.memory_bytes
+          ? static_cast<double>(limits_.memory_bytes - memory_)
+          : 0;
+  const absl::Duration memory =
+      absl::Seconds(headroom / kFaultBytesPerCpuSecond) / Processors();
+  absl::Duration longest = kLongestPause;
+  if (close_samples_ > 0) longest = kPauseOfMakers;
+  if (loses_time_) longest = kShortestPause;
+  return std::max(ShortestPause(), std::min({cpu, memory, longest}));
+}
+
+// A run of many processes must not keep the loop from serving the others.
+absl::Duration ResourceMeter::ShortestPause() const {
+  return std::max(kShortestPause, sample_cost_ * kPausePerCost);
+}
+
+absl::Duration ResourceMeter::NoteNewProcess() {
+  close_samples_ = kCloseSamples;
+  return std::max(ShortestPause(), kPauseOfMakers);
+}
+
+}  // namespace cordon::sandbox

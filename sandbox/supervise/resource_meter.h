@@ -1,0 +1,117 @@
+// ResourceMeter samples what the processes of a run use, and says when to look
+// again.
+//
+// Memory is what the run keeps resident: anonymous and shared pages (RssAnon
+// and RssShmem of proc_pid_status(5)), and where that sum passes the limit with
+// more than one process, the proportional set size (proc_pid_smaps(5)), because
+// pages that a fork shares are counted once for each process otherwise.
+//
+// Processor time is each process's own, to the nanosecond, and what its parent
+// has waited for (clock ticks, proc_pid_stat(5)). The time of children that
+// nobody waits for is gone with them; where that is seen to happen, samples
+// come close together and what a child did after its last one is estimated.
+//
+// A UsageSource, such as a cgroup, takes the place of /proc for what it knows.
+//
+// Contract: one thread at a time. Costs nothing until the first Sample, which a
+// short run never reaches.
+
+#ifndef CORDON_SANDBOX_SUPERVISE_RESOURCE_METER_H_
+#define CORDON_SANDBOX_SUPERVISE_RESOURCE_METER_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "sandbox/spec/limits.h"
+#include "sandbox/supervise/process_table.h"
+
+namespace cordon::sandbox {
+
+// Knows what a whole run uses. What it does not know is nullopt.
+class UsageSource {
+ public:
+  virtual ~UsageSource() = default;
+  // Of all processes that the run has or had.
+  virtual std::optional<absl::Duration> CpuTime() = 0;
+  virtual std::optional<uint64_t> MemoryBytes() = 0;
+};
+
+class ResourceMeter {
+ public:
+  // `table` and `source` outlive the meter; `source` may be null.
+  ResourceMeter(const Limits& limits, pid_t pgid, ProcessTable* table,
+                UsageSource* source = nullptr);
+
+  // The run has made a process: it may be gone before the next Sample, which
+  // should therefore not be later than returned from now on.
+  absl::Duration NoteNewProcess();
+
+  // Looks at the run now. `reaped_cpu` is the processor time of processes that
+  // the supervisor has already waited for.
+  void Sample(absl::Duration reaped_cpu);
+
+  // How long the next Sample can wait without a limit being passed by more than
+  // the run can use in two milliseconds.
+  absl::Duration UntilNextSample() const;
+
+  bool over_cpu_limit() const { return cpu_ >= limits_.cpu_time; }
+  bool over_memory_limit() const { return memory_ > limits_.memory_bytes; }
+
+  // Never decreases.
+  absl::Duration cpu() const { return cpu_; }
+  // Of the last sample that read it, in bytes.
+  uint64_t memory_bytes() const { return memory_; }
+  uint64_t peak_memory_bytes() const { return peak_memory_; }
+  // Processes and threads, or at least the processes, at the last sample.
+  uint32_t processes() const { return processes_; }
+  // Processes and threads.
+  uint32_t peak_processes() const { return peak_processes_; }
+
+ private:
+  // Of one process, when it was last looked at.
+  struct CpuTimes {
+    absl::Duration own;
+    // Of the children that it has waited for.
+    absl::Duration waited;
+    // Of its own time, what it used between the last two looks.
+    absl::Duration gained;
+  };
+
+  static CpuTimes CpuTimesOf(pid_t pid);
+  void SampleCpu(const std::vector<pid_t>& members, absl::Duration reaped_cpu);
+  void Balance(absl::Duration waited, absl::Duration vanished, size_t members);
+  void SampleMemory(const std::vector<pid_t>& members);
+  absl::Duration ShortestPause() const;
+
+  const Limits limits_;
+  const pid_t pgid_;
+  ProcessTable* const table_;
+  UsageSource* const source_;
+  absl::Duration cpu_;
+  std::map<pid_t, CpuTimes> known_;
+  absl::Duration last_reaped_;
+  // Waited-for time less the time of processes that are gone: above zero it is
+  // time that was not seen yet, below it is time that nobody has waited for
+  // yet, or ever will.
+  absl::Duration balance_;
+  int samples_short_ = 0;
+  bool loses_time_ = false;
+  // Samples that still come close together after the last new process.
+  int close_samples_ = 0;
+  absl::Duration sample_cost_;
+  // Processor time when memory was last read.
+  absl::Duration cpu_at_memory_sample_ = -absl::InfiniteDuration();
+  uint64_t memory_ = 0;
+  uint64_t peak_memory_ = 0;
+  uint32_t processes_ = 1;
+  uint32_t peak_processes_ = 1;
+};
+
+}  // namespace cordon::sandbox
+
+#endif  // CORDON_SANDBOX_SUPERVISE_RESOURCE_METER_H_

@@ -1,0 +1,236 @@
+// Supervision: one running program, from its start until none of its processes
+// is left.
+//
+//   auto supervision =
+//       Supervision::Create(loop, std::move(child), plan, observer);
+//   supervision->Start();  // Events arrive on the loop's thread.
+//   supervision->Kill();   // From any thread.
+//
+// The end is reached in this order, whatever the program does: a cause (its own
+// exit, a limit, a breach, Kill), SIGKILL to its process group, waiting until
+// no process of the group is left, reading what the pipes still hold, the
+// outcome. A closed stdout, a pipe held by a grandchild or a stopped process
+// changes nothing in it.
+
+#ifndef CORDON_SANDBOX_SUPERVISE_SUPERVISION_H_
+#define CORDON_SANDBOX_SUPERVISE_SUPERVISION_H_
+
+#include <sys/resource.h>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "sandbox/launch/launcher.h"
+#include "sandbox/policy/seccomp/syscall_policy.h"
+#include "sandbox/sandbox.h"
+#include "sandbox/spec/execution_spec.h"
+#include "sandbox/spec/outcome.h"
+#include "sandbox/supervise/call_judge.h"
+#include "sandbox/supervise/cgroup_source.h"
+#include "sandbox/supervise/disk_meter.h"
+#include "sandbox/supervise/event_loop.h"
+#include "sandbox/supervise/outcome_builder.h"
+#include "sandbox/supervise/output_capture.h"
+#include "sandbox/supervise/process_counter.h"
+#include "sandbox/supervise/process_table.h"
+#include "sandbox/supervise/resource_meter.h"
+#include "sandbox/supervise/write_target.h"
+
+namespace cordon::sandbox {
+
+// Everything a supervision needs besides the child. Pointers outlive it.
+struct SupervisionPlan {
+  Limits limits;
+  OutputMode output_mode = OutputMode::kTerminate;
+  OnViolation on_violation;
+  // What stdin_writer of the child is fed with.
+  std::string stdin_data;
+  const SyscallPolicy* policy = nullptr;
+  // Calls whose breach an outer filter hides, for the report of a SIGSYS.
+  const std::set<int>* masked_syscalls = nullptr;
+  WritableView writable;
+  // The run's directory, borrowed until Create returns, and who measures it;
+  // null: nobody.
+  int directory = -1;
+  DiskQueue* disk = nullptr;
+  ProcessTable* processes = nullptr;
+  // The run's control group; null: it has none.
+  RunCgroup* cgroup = nullptr;
+  int max_violations = 0;
+};
+
+class StepObserver {
+ public:
+  virtual ~StepObserver() = default;
+  // As in RunObserver.
+  virtual Flow OnOutput(OutputStream stream, absl::string_view data,
+                        uint64_t offset) = 0;
+  virtual void OnViolation(const Violation& violation) = 0;
+  // Last. No process of the step exists any more. CANCELLED after Kill;
+  // INTERNAL when the supervisor could not do its work.
+  virtual void OnStepFinished(absl::StatusOr<Outcome> outcome) = 0;
+};
+
+class Supervision : public std::enable_shared_from_this<Supervision> {
+ public:
+  // `loop` and `observer` outlive the end of the supervision.
+  static std::shared_ptr<Supervision> Create(EventLoop* loop,
+                                             RunningChild child,
+                                             SupervisionPlan plan,
+                                             StepObserver* observer);
+  ~Supervision();
+  Supervision(const Supervision&) = delete;
+  Supervision& operator=(const Supervision&) = delete;
+
+  // Any thread. Start keeps the object alive until OnStepFinished.
+  void Start();
+  void Kill();
+  void ResumeOutput();
+
+ private:
+  // A descriptor of this run on the loop.
+  class Source : public EventHandler {
+   public:
+    using Method = void (Supervision::*)(uint32_t events);
+    Source(Supervision* owner, Method method)
+        : owner_(owner), method_(method) {}
+    void OnReady(uint32_t events) override { (owner_->*method_)(events); }
+
+    UniqueFd fd;
+    bool watched = false;
+
+   private:
+    Supervision* owner_;
+    Method method_;
+  };
+
+  struct Pipe {
+    OutputStream stream;
+    Source source;
+    OutputCapture capture;
+  };
+
+  // A call that is answered later. `violation`: what to report of it if it is
+  // refused, with its thread as process_id.
+  struct HeldCall {
+    uint64_t id = 0;
+    absl::Time since;
+    Violation violation;
+    uint64_t reserved_bytes = 0;
+  };
+
+  Supervision(EventLoop* loop, RunningChild child, SupervisionPlan plan,
+              StepObserver* observer);
+
+  void StartOnLoop();
+  void Watch(Source& source, uint32_t events);
+  void Unwatch(Source& source);
+  void Close(Source& source);
+
+  void OnLeaderExit(uint32_t events);
+  void OnStdinWritable(uint32_t events);
+  void OnStdout(uint32_t events);
+  void OnStderr(uint32_t events);
+  void OnNotification(uint32_t events);
+
+  void ReadPipe(Pipe& pipe);
+  void Deliver(const Pipe& pipe, OutputCapture::Piece piece);
+  void DeliverTail(Pipe& pipe);
+  void SetPaused(Flow flow);
+
+  bool MayResolve() const;
+  void HandleCall(uint64_t id, pid_t tid, JudgedCall judged);
+  // Whether the call's thread was still there.
+  bool Answer(uint64_t id, CallAnswer answer, int error_number);
+  void AskForProcess(HeldCall call);
+  bool TakeProcess(const HeldCall& call);
+  void RefuseProcess(HeldCall call);
+  void ScheduleRecount();
+  void AnswerHeldClones();
+  void AskForSpace(HeldCall call);
+  void AnswerHeldReservations();
+  void MeasureForReservations();
+  void Report(Violation violation);
+  void EndRun(std::optional<Cause> cause);
+  void Fail(absl::Status status);
+  void KillGroup();
+  void SampleResources();
+  void PutUpWall();
+  void LowerPriorityOfMany();
+  void ScheduleSample();
+  void SampleWithin(absl::Duration pause);
+  void StartDiskMeasurement();
+  void OnDiskMeasured();
+  // Whether the end needs no further look at the disk.
+  bool DiskIsKnown();
+  void ReapGroup();
+  void AddReaped(pid_t pid, int status, const rusage& usage);
+  void FinishIfDrained();
+  Cause CauseOfMemory() const;
+  void AddWhatTheCgroupKnows();
+  Outcome MakeOutcome();
+  ObservedEnd Observed() const;
+
+  EventLoop* const loop_;
+  const SupervisionPlan plan_;
+  StepObserver* const observer_;
+  const pid_t pid_;
+  const absl::Time start_;
+
+  // Left when no process of the group is left.
+  LiveGroup group_;
+  Source leader_;
+  Source listener_;
+  Source stdin_;
+  uint64_t stdin_written_ = 0;
+  Pipe stdout_;
+  Pipe stderr_;
+
+  CgroupSource cgroup_;
+  bool has_wall_ = false;
+  ResourceMeter meter_;
+  DiskMeter disk_;
+  bool disk_measured_at_end_ = false;
+  ProcessCounter counter_;
+  // Clones at the limit, waiting for the next recount; not before that time.
+  std::deque<HeldCall> held_clones_;
+  absl::Time next_recount_ = absl::InfinitePast();
+  // Reservations past what was measured, waiting for the next measurement.
+  std::deque<HeldCall> held_reservations_;
+  EventLoop::TimerId wall_timer_;
+  EventLoop::TimerId sample_timer_;
+  absl::Time next_sample_ = absl::InfiniteFuture();
+  EventLoop::TimerId recount_timer_;
+  // The last one, while killed processes are dying.
+  absl::Duration reap_pause_;
+
+  // Keeps the object alive while the loop works on it.
+  std::shared_ptr<Supervision> self_;
+  std::optional<Cause> cause_;
+  // Not OK: the run has no outcome.
+  absl::Status failure_;
+  bool killed_ = false;
+  bool all_reaped_ = false;
+  bool paused_ = false;
+  bool finished_ = false;
+  int leader_status_ = 0;
+  Usage usage_;
+  std::vector<Violation> violations_;
+  uint64_t violations_dropped_ = 0;
+  uint64_t refused_mapping_bytes_ = 0;
+  // Processor time of this loop that answering the run's calls took.
+  absl::Duration judging_;
+  bool may_signal_file_size_ = false;
+};
+
+}  // namespace cordon::sandbox
+
+#endif  // CORDON_SANDBOX_SUPERVISE_SUPERVISION_H_

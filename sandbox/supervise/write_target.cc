@@ -1,0 +1,81 @@
+#include "sandbox/supervise/write_target.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "sandbox/base/unique_fd.h"
+
+namespace cordon::sandbox {
+namespace {
+
+std::string ReadLink(const std::string& path) {
+  char target[PATH_MAX];
+  const ssize_t size = readlink(path.c_str(), target, sizeof(target));
+  return size > 0 ? std::string(target, static_cast<size_t>(size)) : "";
+}
+
+// The path of what `path` leads to; empty when it does not exist. O_PATH opens
+// nothing: a FIFO or a device does not block or act.
+std::string Canonical(const std::string& path) {
+  open_how how = {};
+  how.flags = O_PATH | O_CLOEXEC;
+  // What /proc/PID/cwd and its like lead to is told with the server's rights,
+  // not the program's (openat2(2)).
+  how.resolve = RESOLVE_NO_MAGICLINKS;
+  const UniqueFd fd(static_cast<int>(
+      syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof(how))));
+  if (!fd.valid()) return "";
+  return PathOfDescriptor(fd.get());
+}
+
+}  // namespace
+
+std::string PathOfDescriptor(int fd) {
+  return ReadLink(absl::StrCat("/proc/self/fd/", fd));
+}
+
+bool IsBeneath(absl::string_view path, absl::string_view directory) {
+  return path == directory || (absl::StartsWith(path, directory) &&
+                               path.substr(directory.size()).front() == '/');
+}
+
+std::string MakeAbsolute(pid_t tid, int directory_fd, absl::string_view path) {
+  if (absl::StartsWith(path, "/")) return std::string(path);
+  const std::string base =
+      ReadLink(directory_fd == AT_FDCWD
+                   ? absl::StrCat("/proc/", tid, "/cwd")
+                   : absl::StrCat("/proc/", tid, "/fd/", directory_fd));
+  return base.empty() ? "" : absl::StrCat(base, "/", path);
+}
+
+std::string ResolveForReport(pid_t tid, int directory_fd,
+                             absl::string_view path) {
+  std::string absolute = MakeAbsolute(tid, directory_fd, path);
+  if (absolute.empty()) return "";
+  // /proc/self would be the server's.
+  if (absl::StartsWith(absolute, "/proc/")) return absolute;
+  if (std::string canonical = Canonical(absolute); !canonical.empty()) {
+    return absl::StartsWith(canonical, "/proc/") ? absolute : canonical;
+  }
+  const size_t slash = absolute.find_last_of('/');
+  const std::string parent = Canonical(absolute.substr(0, slash + 1));
+  if (parent.empty()) return absolute;
+  return absl::StrCat(parent == "/" ? "" : parent, absolute.substr(slash));
+}
+
+bool IsExpectedWrite(const WritableView& view, absl::string_view resolved) {
+  if (IsBeneath(resolved, view.workspace)) return true;
+  for (const std::string& path : view.paths) {
+    if (IsBeneath(resolved, path)) return true;
+  }
+  // bash and getpass try the terminal; the JVM tunes itself through /proc/self.
+  return resolved == "/dev/tty" || absl::StartsWith(resolved, "/proc/self/") ||
+         absl::StartsWith(resolved, "/proc/thread-self/");
+}
+
+}  // namespace cordon::sandbox

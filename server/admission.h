@@ -1,0 +1,130 @@
+// Admission: a fixed number of slots, and a bounded queue in front of them.
+//
+//   auto ticket = admission.Request([](absl::StatusOr<Slot> slot) {
+//     if (slot.ok()) StartRun(*std::move(slot));
+//   });
+//   ...
+//   ticket->Cancel();  // The caller went away.
+//
+// What it does not do: know what a slot is used for, or take one back.
+//
+// Contract: thread-safe. A callback is called exactly once, with no lock held,
+// on the thread that made it due: that of Request, Cancel, Drain or of a slot's
+// destruction. Slots and tickets must not outlive the Admission. Requests are
+// served in their order.
+
+#ifndef CORDON_SERVER_ADMISSION_H_
+#define CORDON_SERVER_ADMISSION_H_
+
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace cordon::server {
+
+class Admission;
+
+// The right to run one program; given back on destruction.
+class Slot {
+ public:
+  Slot(Slot&& other) noexcept
+      : admission_(std::exchange(other.admission_, nullptr)),
+        granted_at_(other.granted_at_),
+        queue_time_(other.queue_time_) {}
+  Slot& operator=(Slot&&) = delete;
+  ~Slot();
+
+  // How long the request waited.
+  absl::Duration queue_time() const { return queue_time_; }
+
+ private:
+  friend class Admission;
+  Slot(Admission* admission, absl::Duration granted_at,
+       absl::Duration queue_time)
+      : admission_(admission),
+        granted_at_(granted_at),
+        queue_time_(queue_time) {}
+
+  Admission* admission_;
+  absl::Duration granted_at_;
+  absl::Duration queue_time_;
+};
+
+class Admission final {
+ public:
+  struct Options {
+    int slots = 1;
+    // Requests that can wait; 0: none.
+    size_t queue_capacity = 0;
+    // What they may hold in memory together.
+    size_t queue_bytes = size_t{256} << 20;
+  };
+
+  // OK; RESOURCE_EXHAUSTED with a google.rpc.RetryInfo when the queue is full;
+  // UNAVAILABLE while draining; CANCELLED after Ticket::Cancel.
+  using Callback = absl::AnyInvocable<void(absl::StatusOr<Slot>)>;
+
+  // One waiting request.
+  class Ticket {
+   public:
+    // Leaves the queue. Without effect when the callback was called, or is
+    // about to be.
+    void Cancel();
+
+   private:
+    friend class Admission;
+    Admission* admission_ = nullptr;
+    Callback callback_;
+    absl::Duration requested_at_;
+    size_t bytes_ = 0;
+    bool queued_ = false;
+    std::list<std::shared_ptr<Ticket>>::iterator position_;
+  };
+
+  explicit Admission(const Options& options);
+  Admission(const Admission&) = delete;
+  Admission& operator=(const Admission&) = delete;
+
+  // `bytes` is what the request holds in memory while it waits.
+  std::shared_ptr<Ticket> Request(Callback callback, size_t bytes = 0);
+
+  // From now on every request, those in the queue included, gets UNAVAILABLE.
+  void Drain();
+
+  const Options& options() const { return options_; }
+
+ private:
+  friend class Slot;
+
+  void Release(absl::Duration held);
+  void Cancel(Ticket& ticket);
+  // Hands free slots to waiting requests until there is none of one of them.
+  void Dispatch();
+  bool HasRoomFor(size_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Full() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const Options options_;
+  // Not absl::Mutex: the thread sanitizer does not see into Debian's library.
+  std::mutex mutex_;
+  int free_slots_ ABSL_GUARDED_BY(mutex_);
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  // Whether a thread is in Dispatch: a slot that is given back inside a
+  // callback must not recurse into the next one.
+  bool dispatching_ ABSL_GUARDED_BY(mutex_) = false;
+  std::list<std::shared_ptr<Ticket>> queue_ ABSL_GUARDED_BY(mutex_);
+  size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Moving average of how long a slot is held.
+  absl::Duration average_held_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace cordon::server
+
+#endif  // CORDON_SERVER_ADMISSION_H_

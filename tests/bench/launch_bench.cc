@@ -1,0 +1,171 @@
+// What isolation costs: a bare posix_spawn+wait, the library's run, and a Run
+// over loopback gRPC, of the same program, in turn, at 1 and 4 at a time.
+//
+//   bazel run -c opt //tests/bench:launch_bench            # about a minute
+//   bazel run -c opt //tests/bench:launch_bench -- --rounds=5
+//
+// Read the ratios: absolute times depend on the machine and on what else it
+// does. google-benchmark is not used because it has neither percentiles nor
+// subjects that alternate within one run.
+
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "sandbox/base/monotonic_clock.h"
+#include "sandbox/sandbox.h"
+#include "tests/bench/bench_runs.h"
+#include "tests/bench/latency_table.h"
+#include "tests/support/sandbox_fixture.h"
+#include "tests/support/server_process.h"
+#include "tests/support/test_client.h"
+
+ABSL_FLAG(std::vector<std::string>, server_flags, {},
+          "Flags for the server, separated by commas");
+ABSL_FLAG(int, rounds, 40, "times that the subjects take turns");
+ABSL_FLAG(int, batch, 25, "operations of one subject in one turn");
+
+namespace cordon::bench {
+namespace {
+
+using Argv = std::vector<std::string>;
+
+// Output goes to /dev/null, as the others' goes to pipes that nobody fills.
+void SpawnBare(const Argv& argv) {
+  std::vector<char*> pointers;
+  for (const std::string& argument : argv) {
+    pointers.push_back(const_cast<char*>(argument.c_str()));
+  }
+  pointers.push_back(nullptr);
+  const char* environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin",
+                               "LANG=C.UTF-8", nullptr};
+  pid_t pid;
+  if (posix_spawn(&pid, pointers[0], nullptr, nullptr, pointers.data(),
+                  const_cast<char**>(environment)) != 0) {
+    Die("posix_spawn failed");
+  }
+  int status;
+  if (waitpid(pid, &status, 0) != pid || status != 0) Die("a bare run failed");
+}
+
+void RunInLibrary(const Argv& argv) {
+  const auto run = testing::SharedSandbox().Run(testing::CommandSpec(argv));
+  const absl::StatusOr<sandbox::Outcome> result = run->result();
+  if (!result.ok()) Die(result.status().ToString());
+  if (result->kind != sandbox::OutcomeKind::kExited || result->exit_code != 0) {
+    Die(result->message);
+  }
+}
+
+// What of a Run is gRPC's own: no program can be answered sooner.
+void CallWithoutRun(testing::TestClient& client) {
+  grpc::ClientContext context;
+  v1::ServerInfo info;
+  const grpc::Status status = client.stub().GetServerInfo(&context, {}, &info);
+  if (!status.ok()) Die(status.error_message());
+}
+
+struct Subject {
+  std::string name;
+  std::function<void()> operation;
+};
+
+// One turn: `concurrency` threads share `batch` operations.
+void TakeTurn(const Subject& subject, int concurrency, int batch,
+              Latencies& into) {
+  absl::Mutex mutex;
+  std::atomic<int> left = batch;
+  const absl::Time start = sandbox::MonotonicNow();
+  std::vector<std::thread> threads;
+  for (int i = 0; i < concurrency; ++i) {
+    threads.emplace_back([&] {
+      while (left.fetch_sub(1) > 0) {
+        const absl::Time begin = sandbox::MonotonicNow();
+        subject.operation();
+        const absl::Duration took = sandbox::MonotonicNow() - begin;
+        absl::MutexLock lock(&mutex);
+        into.samples.push_back(took);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  into.elapsed += sandbox::MonotonicNow() - start;
+}
+
+void Compare(const std::string& title, const std::vector<Subject>& subjects,
+             int concurrency, int rounds) {
+  std::vector<Latencies> rows;
+  for (const Subject& subject : subjects)
+    rows.push_back({subject.name, {}, {}});
+  Latencies warm_up;
+  for (const Subject& subject : subjects) {
+    TakeTurn(subject, concurrency, concurrency * 2, warm_up);
+  }
+  for (int round = 0; round < rounds; ++round) {
+    for (size_t i = 0; i < subjects.size(); ++i) {
+      // Another first one each round: nobody always runs after the same.
+      const size_t turn = (i + static_cast<size_t>(round)) % subjects.size();
+      TakeTurn(subjects[turn], concurrency, absl::GetFlag(FLAGS_batch),
+               rows[turn]);
+    }
+  }
+  PrintTable(absl::StrCat(title, ", ", concurrency, " at a time"), rows);
+}
+
+std::string ResidentMemory(pid_t pid) {
+  std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
+  std::string line;
+  while (std::getline(status, line)) {
+    if (absl::StartsWith(line, "VmRSS:")) return line.substr(6);
+  }
+  return " unknown";
+}
+
+int Main() {
+  // The sandbox wants to be first, while there is one thread.
+  testing::SharedSandbox();
+  testing::ServerProcess server(absl::GetFlag(FLAGS_server_flags));
+  testing::TestClient client(server.address());
+
+  const auto subjects = [&](Argv argv) {
+    return std::vector<Subject>{
+        {"bare posix_spawn+wait", [argv] { SpawnBare(argv); }},
+        {"library", [argv] { RunInLibrary(argv); }},
+        {"Run over loopback gRPC", [request = testing::CommandRequest(argv),
+                                    &client] { RunOrDie(client, request); }},
+        {"a call that runs nothing", [&client] { CallWithoutRun(client); }},
+    };
+  };
+  std::printf("server memory before: %s\n",
+              ResidentMemory(server.pid()).c_str());
+  const int rounds = absl::GetFlag(FLAGS_rounds);
+  for (const int concurrency : {1, 4}) {
+    Compare("/bin/true", subjects({"/bin/true"}), concurrency, rounds);
+    Compare("python3 -c pass", subjects({"/usr/bin/python3", "-c", "pass"}),
+            concurrency, rounds / 4 + 1);
+  }
+  std::printf("\nserver memory after: %s\n",
+              ResidentMemory(server.pid()).c_str());
+  return 0;
+}
+
+}  // namespace
+}  // namespace cordon::bench
+
+int main(int argc, char** argv) {
+  absl::ParseCommandLine(argc, argv);
+  return cordon::bench::Main();
+}

@@ -1,0 +1,88 @@
+// Children that restricted themselves ahead of their run: what happens to them
+// is never a run's matter.
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/process_view.h"
+#include "tests/support/sandbox_fixture.h"
+
+namespace cordon::testing {
+namespace {
+
+using sandbox::OutcomeKind;
+
+class ArmedChild : public ::testing::Test {
+ protected:
+  // The first run of a view makes the stock for it.
+  void SetUp() override {
+    ASSERT_EQ(fixture_->Run(BashSpec("exit 4"))->outcome().exit_code, 4);
+    ASSERT_TRUE(Eventually([] { return !ArmedChildrenOf(getpid()).empty(); }));
+  }
+  // Zombies count.
+  void TearDown() override {
+    EXPECT_TRUE(Eventually([] { return ChildrenOf(getpid()).empty(); }));
+  }
+
+  std::unique_ptr<SandboxFixture> fixture_ = std::make_unique<SandboxFixture>();
+};
+
+TEST_F(ArmedChild, OneThatWasKilledIsReplaced) {
+  for (const pid_t child : ArmedChildrenOf(getpid())) kill(child, SIGKILL);
+  for (int i = 0; i < 20; ++i) {
+    const auto run = fixture_->Run(BashSpec("echo here; exit 3"));
+    ASSERT_EQ(run->outcome().kind, OutcomeKind::kExited);
+    EXPECT_EQ(run->outcome().exit_code, 3);
+    EXPECT_EQ(run->stdout_data(), "here\n");
+  }
+  fixture_.reset();
+}
+
+TEST_F(ArmedChild, ARunThatStartsElsewhereDoesNotGetOne) {
+  sandbox::ExecutionSpec spec = BashSpec("basename \"$PWD\"");
+  spec.program.working_directory = "beneath/here";
+  const auto run = fixture_->Run(std::move(spec));
+  EXPECT_EQ(run->stdout_data(), "here\n");
+  EXPECT_TRUE(Eventually([] { return ChildrenOf(getpid()).empty(); }));
+}
+
+TEST_F(ArmedChild, ARunCannotSignalOne) {
+  const std::vector<pid_t> armed = ArmedChildrenOf(getpid());
+  std::string script = "sleep 100 & kill -9 $! && echo its own;";
+  for (const pid_t child : armed) {
+    absl::StrAppend(&script, "kill -9 ", child, " && echo another;");
+  }
+  const auto run = fixture_->Run(BashSpec(script));
+  EXPECT_EQ(run->stdout_data(), "its own\n");
+}
+
+// It has the server's memory still.
+TEST_F(ArmedChild, ARunReadsNothingOfOne) {
+  std::string script = "echo x > own; dd bs=1 count=1 status=none if=own;";
+  for (const pid_t child : ArmedChildrenOf(getpid())) {
+    for (const char* file : {"mem", "environ", "maps", "fd", "cwd/.", "root"}) {
+      // Not of the one that became this program.
+      absl::StrAppend(&script, "[ $$ = ", child, " ] || { ",
+                      "dd bs=1 count=1 status=none if=/proc/", child, "/", file,
+                      " && echo read; ls /proc/", child, "/", file,
+                      "/ && echo listed; };");
+    }
+  }
+  const auto run = fixture_->Run(BashSpec(script));
+  EXPECT_EQ(run->stdout_data(), "x");
+}
+
+TEST_F(ArmedChild, NoneOutlivesItsSandbox) {
+  fixture_.reset();
+  EXPECT_THAT(ArmedChildrenOf(getpid()), ::testing::IsEmpty());
+}
+
+}  // namespace
+}  // namespace cordon::testing

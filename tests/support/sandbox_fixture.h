@@ -1,0 +1,94 @@
+// Runs programs through a real Sandbox, for tests.
+//
+//   RunRecord record = SharedSandbox().Run(BashSpec("echo hello"));
+//   EXPECT_EQ(record.outcome().kind, OutcomeKind::kExited);
+
+#ifndef CORDON_TESTS_SUPPORT_SANDBOX_FIXTURE_H_
+#define CORDON_TESTS_SUPPORT_SANDBOX_FIXTURE_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "sandbox/cgroup/cgroup_tree.h"
+#include "sandbox/sandbox.h"
+
+namespace cordon::testing {
+
+// Keeps everything that happens in one run. Thread-safe.
+class RecordingObserver : public sandbox::RunObserver {
+ public:
+  void OnStarted(const sandbox::Enforcement& enforcement) override;
+  sandbox::Flow OnOutput(sandbox::OutputStream stream, absl::string_view data,
+                         uint64_t offset) override;
+  void OnViolation(const sandbox::Violation& violation) override;
+  void OnFinished(absl::StatusOr<sandbox::Outcome> outcome) override;
+
+  // Blocks until the stream holds `text`, or the run is over (false).
+  bool WaitForOutput(sandbox::OutputStream stream, absl::string_view text);
+  // Blocks until the run is over.
+  void WaitForEnd();
+
+  // Answer kPause after the first output, until `Unpause`.
+  void PauseOnOutput();
+  void Unpause();
+
+  bool started() const;
+  std::string stdout_data() const;
+  std::string stderr_data() const;
+  // Offset of the first byte of stdout that arrived.
+  uint64_t first_stdout_offset() const;
+  std::vector<sandbox::Violation> violations() const;
+  // After the end.
+  absl::StatusOr<sandbox::Outcome> result() const;
+  // The same; fails the test when the run has no outcome.
+  sandbox::Outcome outcome() const;
+
+ private:
+  mutable absl::Mutex mutex_;
+  bool started_ ABSL_GUARDED_BY(mutex_) = false;
+  bool pause_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  std::string stdout_ ABSL_GUARDED_BY(mutex_);
+  std::string stderr_ ABSL_GUARDED_BY(mutex_);
+  uint64_t first_stdout_offset_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<sandbox::Violation> violations_ ABSL_GUARDED_BY(mutex_);
+  absl::StatusOr<sandbox::Outcome> result_ ABSL_GUARDED_BY(mutex_) =
+      absl::UnknownError("the run is not over");
+};
+
+class SandboxFixture {
+ public:
+  // Dies when the host cannot run the sandbox: a test that cannot run fails.
+  SandboxFixture();
+  ~SandboxFixture();
+
+  sandbox::Sandbox& sandbox() { return *sandbox_; }
+  const std::string& state_directory() const { return state_directory_; }
+  // Runs to the end.
+  std::shared_ptr<RecordingObserver> Run(sandbox::ExecutionSpec spec);
+
+ private:
+  std::string state_directory_;
+  std::unique_ptr<sandbox::CgroupTree> cgroups_;
+  std::unique_ptr<sandbox::Sandbox> sandbox_;
+};
+
+// One for the whole test process: a process has one Sandbox.
+SandboxFixture& SharedSandbox();
+
+// A spec with the default view, PATH set, and these arguments.
+sandbox::ExecutionSpec CommandSpec(std::vector<std::string> argv);
+// `bash -c script`.
+sandbox::ExecutionSpec BashSpec(const std::string& script);
+// `python3 -c code`.
+sandbox::ExecutionSpec PythonSpec(const std::string& code);
+
+}  // namespace cordon::testing
+
+#endif  // CORDON_TESTS_SUPPORT_SANDBOX_FIXTURE_H_

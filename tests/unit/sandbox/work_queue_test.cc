@@ -1,0 +1,68 @@
+#include "sandbox/work_queue.h"
+
+#include <atomic>
+#include <latch>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "sandbox/identity_pool.h"
+
+namespace cordon::sandbox {
+namespace {
+
+TEST(WorkQueue, EveryWorkerServesAndHasItsOwnState) {
+  std::mutex mutex;
+  std::set<int> seen;
+  std::latch all_begun(3);
+  {
+    WorkQueue<int> queue({1, 2, 3});
+    // None of the three can finish before all of them have begun.
+    for (int i = 0; i < 3; ++i) {
+      queue.Submit([&](int& worker) {
+        {
+          const std::lock_guard<std::mutex> lock(mutex);
+          seen.insert(worker);
+        }
+        all_begun.arrive_and_wait();
+      });
+    }
+  }
+  EXPECT_EQ(seen, (std::set<int>{1, 2, 3}));
+}
+
+TEST(WorkQueue, OneWorkerKeepsTheOrder) {
+  std::vector<int> order;
+  {
+    WorkQueue<int> queue(std::vector<int>(1));
+    for (int i = 0; i < 100; ++i) {
+      queue.Submit([&order, i](int&) { order.push_back(i); });
+    }
+  }
+  ASSERT_EQ(order.size(), 100u);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(order[i], i);
+}
+
+TEST(WorkQueue, WorkSubmittedBeforeTheEndIsDone) {
+  std::atomic<int> done = 0;
+  {
+    WorkQueue<int> queue(std::vector<int>(2));
+    for (int i = 0; i < 1000; ++i) queue.Submit([&done](int&) { ++done; });
+  }
+  EXPECT_EQ(done, 1000);
+}
+
+TEST(IdentityPool, HandsOutEachOnceAndTheOldestFirst) {
+  IdentityPool pool(100, 2);
+  EXPECT_EQ(pool.Acquire(), 100u);
+  EXPECT_EQ(pool.Acquire(), 101u);
+  EXPECT_EQ(pool.Acquire(), std::nullopt);
+  pool.Release(101);
+  pool.Release(100);
+  EXPECT_EQ(pool.Acquire(), 101u);
+}
+
+}  // namespace
+}  // namespace cordon::sandbox
