@@ -134,6 +134,7 @@ absl::StatusOr<SelfRestriction> RestrictSelf(const SelfRestrictionPlan& plan) {
           std::filesystem::path(group).parent_path());
     }
   }
+  work.writes_to_programs = geteuid() != 0;
   work.listen_port = PortOf(plan.listen);
   absl::StatusOr<sandbox::ViewRuleset> rulesets =
       sandbox::ViewRuleset::Open(sandbox::PlanServiceDomain(work, abi));

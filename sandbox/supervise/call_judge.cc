@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "sandbox/policy/seccomp/syscall_names_x86_64.h"
+#include "sandbox/supervise/child_signal.h"
 #include "sandbox/supervise/metadata_change.h"
 #include "sandbox/supervise/program_memory.h"
 
@@ -218,6 +219,9 @@ JudgedCall JudgeCall(const seccomp_notif& notification,
               .reserved_bytes = notification.data.args[verdict.argument]};
     case Question::kFileSizeSignal:
       return {.answer = CallAnswer::kContinue, .may_signal_file_size = true};
+    case Question::kChildSignal:
+      LetChildSignalRestart(notification, context.listener);
+      return {.answer = CallAnswer::kContinue};
     case Question::kMetadataChange:
       return JudgeMetadataChange(notification, context);
   }

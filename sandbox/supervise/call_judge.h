@@ -64,6 +64,8 @@ struct JudgeContext {
   // RLIMIT_DATA of the run's processes.
   uint64_t data_limit_bytes = 0;
   PathReading paths = PathReading::kResolved;
+  // Where the notification came from.
+  int listener = -1;
 };
 
 // `notification` as SECCOMP_IOCTL_NOTIF_RECV gives it (seccomp_unotify(2)).

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,22 +15,37 @@ namespace cordon::sandbox {
 
 namespace {
 
-UniqueFd OpenMemory(pid_t tid) {
+UniqueFd OpenMemory(pid_t tid, int mode) {
   return UniqueFd(
-      open(absl::StrCat("/proc/", tid, "/mem").c_str(), O_RDONLY | O_CLOEXEC));
+      open(absl::StrCat("/proc/", tid, "/mem").c_str(), mode | O_CLOEXEC));
 }
 
 }  // namespace
 
 bool ReadProgramBytes(pid_t tid, uint64_t address, void* to, size_t size) {
-  const UniqueFd memory = OpenMemory(tid);
+  const UniqueFd memory = OpenMemory(tid, O_RDONLY);
   return memory.valid() &&
          pread(memory.get(), to, size, static_cast<off_t>(address)) ==
              static_cast<ssize_t>(size);
 }
 
+bool WriteProgramBytes(pid_t tid, uint64_t address, const void* from,
+                       size_t size, absl::FunctionRef<bool()> still_there) {
+  // Holds the memory, not the id.
+  const UniqueFd memory = OpenMemory(tid, O_RDWR);
+  if (!still_there()) return false;
+  if (memory.valid()) {
+    return pwrite(memory.get(), from, size, static_cast<off_t>(address)) ==
+           static_cast<ssize_t>(size);
+  }
+  const iovec source = {const_cast<void*>(from), size};
+  const iovec target = {reinterpret_cast<void*>(address), size};
+  return process_vm_writev(tid, &source, 1, &target, 1, 0) ==
+         static_cast<ssize_t>(size);
+}
+
 std::optional<std::string> ReadProgramString(pid_t tid, uint64_t address) {
-  const UniqueFd memory = OpenMemory(tid);
+  const UniqueFd memory = OpenMemory(tid, O_RDONLY);
   if (!memory.valid()) return std::nullopt;
   // Page by page: the page behind the string's last one may not exist.
   constexpr uint64_t kPage = 4096;

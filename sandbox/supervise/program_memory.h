@@ -1,8 +1,8 @@
-// Reads what a program's registers point to, for reports.
+// Reads what a program's registers point to, for reports, and writes to it.
 //
 // /proc/PID/mem, because process_vm_readv(2) is refused by the default seccomp
-// profile of container runtimes. What is read may change at once: it may end up
-// in a report, or end a run; it must never allow anything.
+// profile of some container runtimes. What is read may change at once: it may
+// end up in a report, or end a run; it must never allow anything.
 
 #ifndef CORDON_SANDBOX_SUPERVISE_PROGRAM_MEMORY_H_
 #define CORDON_SANDBOX_SUPERVISE_PROGRAM_MEMORY_H_
@@ -14,6 +14,8 @@
 #include <optional>
 #include <string>
 
+#include "absl/functional/function_ref.h"
+
 namespace cordon::sandbox {
 
 // The string at `address` of thread `tid`, without its NUL; at most PATH_MAX
@@ -22,6 +24,13 @@ std::optional<std::string> ReadProgramString(pid_t tid, uint64_t address);
 
 // `size` bytes at `address` of thread `tid`; false when not all can be read.
 bool ReadProgramBytes(pid_t tid, uint64_t address, void* to, size_t size);
+
+// Writes `size` bytes; false when it cannot. `still_there` says whether `tid`
+// is the thread that is meant: an id is used again when its thread is gone. It
+// is asked when the memory is held or, for a server that its own domain keeps
+// from opening it (root), right before process_vm_writev(2).
+bool WriteProgramBytes(pid_t tid, uint64_t address, const void* from,
+                       size_t size, absl::FunctionRef<bool()> still_there);
 
 }  // namespace cordon::sandbox
 

@@ -62,6 +62,7 @@ void Supervision::OnNotification(uint32_t events) {
       .pgid = pid_,
       .data_limit_bytes = DataLimitBytes(plan_.limits.memory_bytes),
       .paths = MayResolve() ? PathReading::kResolved : PathReading::kAsGiven,
+      .listener = listener_.fd.get(),
   };
   const absl::Duration begin = ThreadCpuTime();
   JudgedCall judged = JudgeCall(notification, context);

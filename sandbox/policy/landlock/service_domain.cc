@@ -38,6 +38,11 @@ LandlockPlan PlanServiceDomain(const ServiceWork& work, int abi) {
                                      (kFsReadDir | kFsReadFile | kFsWriteFile |
                                       kFsMakeDir | kFsRemoveDir)});
   }
+  if (work.writes_to_programs) {
+    plan.rules.push_back(
+        {"/proc",
+         plan.handled_access_fs & (kFsReadDir | kFsReadFile | kFsWriteFile)});
+  }
   if (work.listen_port.has_value()) {
     if ((plan.handled_access_net & kNetBindTcp) != 0) {
       plan.bind_ports.push_back(*work.listen_port);

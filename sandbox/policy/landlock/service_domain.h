@@ -37,6 +37,9 @@ struct ServiceWork {
   std::vector<std::string> removes_directories_in;
   // Groups that it makes groups in, and limits and joins them.
   std::vector<std::string> cgroups;
+  // Whether it writes to the memory of its programs by /proc. Not as root, who
+  // would have the kernel's settings with it (proc(5), /proc/sys).
+  bool writes_to_programs = false;
   // The port that it listens on. Empty: one that the kernel will choose, which
   // no rule can name; then binding is not limited.
   std::optional<uint16_t> listen_port;

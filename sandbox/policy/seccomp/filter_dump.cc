@@ -170,6 +170,8 @@ std::string DescribeVerdict(const Verdict& verdict) {
       return absl::StrCat("ask space of arg", verdict.argument);
     case Question::kFileSizeSignal:
       return "ask file size signal";
+    case Question::kChildSignal:
+      return "ask child signal";
     case Question::kMetadataChange:
       return "ask metadata change";
   }

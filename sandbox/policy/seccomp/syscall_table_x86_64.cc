@@ -105,13 +105,15 @@ void AddMemory(Rows& rows) {
 
 // A program that ignored SIGXFSZ, as CPython does, would get EFBIG instead of
 // passing the limit of a file, and nobody would know why it failed
-// (setrlimit(2)).
+// (setrlimit(2)). For SIGCHLD see child_signal.h.
 void AddSignalAction(Rows& rows) {
+  const ArgumentTest sets_it = AnyBitSet64(1, ~uint64_t{0});
   Add(Sys::rt_sigaction,
-      {{{Equals32(0, SIGXFSZ), AnyBitSet64(1, ~uint64_t{0})}, Pretend()}},
+      {{{Equals32(0, SIGXFSZ), sets_it}, Pretend()},
+       {{Equals32(0, SIGCHLD), sets_it}, AskChildSignal()}},
       Allow(),
       "handling of signals: every program; but a file that is too large ends "
-      "it",
+      "it, and a child's end interrupts no call that waits for its answer",
       rows);
 }
 

@@ -54,6 +54,10 @@ enum class Question {
   // word for a file that is too large, may be the program's own doing. That is
   // remembered, and the kernel decides.
   kFileSizeSignal,
+  // A new action for SIGCHLD: a handler is made to restart what it interrupts,
+  // because a call that waits for its answer can be interrupted; then the
+  // kernel decides.
+  kChildSignal,
   // A change of a file's mode, owner or times by its path: the supervisor makes
   // it, on files of the run alone.
   kMetadataChange,
@@ -119,6 +123,10 @@ constexpr Verdict AskReserveSpace(int length_argument) {
 
 constexpr Verdict AskFileSizeSignal() {
   return {.kind = VerdictKind::kAsk, .question = Question::kFileSizeSignal};
+}
+
+constexpr Verdict AskChildSignal() {
+  return {.kind = VerdictKind::kAsk, .question = Question::kChildSignal};
 }
 
 constexpr Verdict AskMetadataChange() {

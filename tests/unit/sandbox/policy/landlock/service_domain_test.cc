@@ -94,6 +94,21 @@ TEST(ServiceDomainTest, ARuleNamesNothingThatTheAbiDoesNotKnow) {
   }
 }
 
+TEST(ServiceDomainTest, OnlyAServerThatWritesToProgramsWritesBeneathProc) {
+  const auto writes_beneath_proc = [](const ServiceWork& work) {
+    const LandlockPlan plan = PlanServiceDomain(work, 6);
+    return std::any_of(plan.rules.begin(), plan.rules.end(),
+                       [](const LandlockRule& rule) {
+                         return rule.path.substr(0, 5) == "/proc" &&
+                                (rule.allowed_access & kFsWriteFile) != 0;
+                       });
+  };
+  ServiceWork work = Work();
+  EXPECT_FALSE(writes_beneath_proc(work));
+  work.writes_to_programs = true;
+  EXPECT_TRUE(writes_beneath_proc(work));
+}
+
 TEST(ServiceDomainTest, BelowAbi2ItConfinesNothingAndSaysSo) {
   for (const int abi : {0, 1}) {
     const LandlockPlan plan = PlanServiceDomain(Work(), abi);

@@ -114,6 +114,16 @@ TEST(SyscallTableTest, TheSignalsThatSayHowARunEndedAreTheKernels) {
   }
 }
 
+TEST(SyscallTableTest, ANewActionForAChildsEndIsLookedAt) {
+  EXPECT_EQ(On(Sys::rt_sigaction, {SIGCHLD, 0x1000}), AskChildSignal());
+  EXPECT_EQ(On(Sys::rt_sigaction, {SIGCHLD, uint64_t{1} << 32}),
+            AskChildSignal());
+  EXPECT_EQ(On(Sys::rt_sigaction, {SIGCHLD | kGarbage, 0x1000}),
+            AskChildSignal());
+  EXPECT_EQ(On(Sys::rt_sigaction, {SIGCHLD, 0, 0x1000}), Allow());
+  EXPECT_EQ(On(Sys::rt_sigaction, {SIGUSR1, 0x1000}), Allow());
+}
+
 TEST(SyscallTableTest, OnlyConnectedUnixSocketsExist) {
   EXPECT_EQ(On(Sys::socket, {AF_UNIX, SOCK_STREAM, 0}), Allow());
   EXPECT_EQ(On(Sys::socket, {AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0}),

@@ -1,0 +1,33 @@
+// LetChildSignalRestart keeps the end of a child from interrupting its parent's
+// next call.
+//
+// A call that the supervisor is asked for waits, and until the supervisor has
+// taken the question every signal with a handler interrupts it: it fails with
+// EINTR unless the handler has SA_RESTART (seccomp_unotify(2), "Interaction
+// with SA_RESTART signal handlers"). No program expects that of fork(2). A
+// shell that starts the second half of a pipeline when the first half ends is
+// just that case: dash's handler has no SA_RESTART, and on a busy host nine of
+// ten pipelines failed with "Cannot fork".
+//
+// So the flag is set in the program's own sigaction before the kernel reads it.
+// What the program sees of it: a SIGCHLD handler does not interrupt a read(2),
+// write(2), accept(2), flock(2) and the like. sleep, poll, select, pause and
+// sigsuspend are interrupted as ever (signal(7)).
+//
+// What it does not do: anything about other signals, which no call of the
+// program causes; or about a host that lets nobody write to the program.
+
+#ifndef CORDON_SANDBOX_SUPERVISE_CHILD_SIGNAL_H_
+#define CORDON_SANDBOX_SUPERVISE_CHILD_SIGNAL_H_
+
+#include <linux/seccomp.h>
+
+namespace cordon::sandbox {
+
+// `notification`: of rt_sigaction(2) with a new action, received from
+// `listener`. Whatever fails leaves the action as it is.
+void LetChildSignalRestart(const seccomp_notif& notification, int listener);
+
+}  // namespace cordon::sandbox
+
+#endif  // CORDON_SANDBOX_SUPERVISE_CHILD_SIGNAL_H_
