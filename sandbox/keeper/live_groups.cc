@@ -25,15 +25,18 @@ absl::StatusOr<std::unique_ptr<LiveGroups>> LiveGroups::Create(
 LiveGroups::~LiveGroups() { munmap(slots_, capacity_ * sizeof(LiveGroupSlot)); }
 
 LiveGroup LiveGroups::Reserve() {
-  for (size_t tried = 0; tried < capacity_; ++tried) {
+  if (places_.fetch_add(1) >= capacity_) {
+    places_.fetch_sub(1);
+    return LiveGroup();
+  }
+  for (;;) {
     LiveGroupSlot& slot =
         slots_[next_.fetch_add(1, std::memory_order_relaxed) % capacity_];
     pid_t expected = kFreeSlot;
     if (slot.compare_exchange_strong(expected, kReservedSlot)) {
-      return LiveGroup(&slot);
+      return LiveGroup(&slot, &places_);
     }
   }
-  return LiveGroup();
 }
 
 }  // namespace cordon::sandbox

@@ -40,13 +40,16 @@ inline constexpr pid_t kReservedSlot = -1;
 class LiveGroup {
  public:
   LiveGroup() = default;
-  explicit LiveGroup(LiveGroupSlot* slot) : slot_(slot) {}
+  // `places` counts the table's places that are taken, this one among them.
+  LiveGroup(LiveGroupSlot* slot, std::atomic<size_t>* places)
+      : slot_(slot), places_(places) {}
   LiveGroup(LiveGroup&& other) noexcept
-      : slot_(std::exchange(other.slot_, nullptr)) {}
+      : slot_(std::exchange(other.slot_, nullptr)), places_(other.places_) {}
   LiveGroup& operator=(LiveGroup&& other) noexcept {
     if (this != &other) {
       Leave();
       slot_ = std::exchange(other.slot_, nullptr);
+      places_ = other.places_;
     }
     return *this;
   }
@@ -66,11 +69,14 @@ class LiveGroup {
 
   // Nothing of the group may be left: from now on nobody kills it.
   void Leave() {
-    if (slot_ != nullptr) std::exchange(slot_, nullptr)->store(kFreeSlot);
+    if (slot_ == nullptr) return;
+    std::exchange(slot_, nullptr)->store(kFreeSlot);
+    places_->fetch_sub(1);
   }
 
  private:
   LiveGroupSlot* slot_ = nullptr;
+  std::atomic<size_t>* places_ = nullptr;
 };
 
 class LiveGroups {
@@ -94,6 +100,9 @@ class LiveGroups {
 
   LiveGroupSlot* const slots_;
   const size_t capacity_;
+  // Taken, or about to be. Who has one of `capacity_` finds a free slot,
+  // however those of others come and go meanwhile.
+  std::atomic<size_t> places_ = 0;
   // Where to look first.
   std::atomic<size_t> next_ = 0;
 };

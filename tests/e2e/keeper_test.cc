@@ -103,8 +103,8 @@ constexpr Shape kShapes[] = {
      "hold()\n"},
     {"a small fork loop",
      "if os.fork() == 0:\n"
-     "  up()\n"
      "  signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+     "  up()\n"
      "  while True:\n"
      "    try: child = os.fork()\n"
      "    except OSError: hold()\n"
