@@ -220,7 +220,9 @@ JudgedCall JudgeCall(const seccomp_notif& notification,
     case Question::kFileSizeSignal:
       return {.answer = CallAnswer::kContinue, .may_signal_file_size = true};
     case Question::kChildSignal:
-      LetChildSignalRestart(notification, context.listener);
+      if (context.listener >= 0) {
+        LetChildSignalRestart(notification, context.listener);
+      }
       return {.answer = CallAnswer::kContinue};
     case Question::kMetadataChange:
       return JudgeMetadataChange(notification, context);

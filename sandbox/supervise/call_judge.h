@@ -64,7 +64,8 @@ struct JudgeContext {
   // RLIMIT_DATA of the run's processes.
   uint64_t data_limit_bytes = 0;
   PathReading paths = PathReading::kResolved;
-  // Where the notification came from.
+  // Where the notification came from; -1: this run's actions for signals are
+  // left as they are.
   int listener = -1;
 };
 

@@ -2,10 +2,14 @@
 
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "sandbox/supervise/program_memory.h"
 
 namespace cordon::sandbox {
@@ -23,11 +27,26 @@ bool IsHandler(uint64_t handler) {
          handler != reinterpret_cast<uint64_t>(SIG_IGN);
 }
 
+std::optional<struct stat> FileAt(const std::string& path) {
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0) return std::nullopt;
+  return status;
+}
+
+bool IsTheShell(pid_t tid) {
+  static const std::optional<struct stat> shell = FileAt("/bin/sh");
+  const std::optional<struct stat> program =
+      FileAt(absl::StrCat("/proc/", tid, "/exe"));
+  return shell.has_value() && program.has_value() &&
+         program->st_dev == shell->st_dev && program->st_ino == shell->st_ino;
+}
+
 }  // namespace
 
 void LetChildSignalRestart(const seccomp_notif& notification, int listener) {
   const auto tid = static_cast<pid_t>(notification.pid);
   const uint64_t address = notification.data.args[1];
+  if (!IsTheShell(tid)) return;
   KernelAction action;
   if (!ReadProgramBytes(tid, address, &action, sizeof(action))) return;
   if (!IsHandler(action.handler) || (action.flags & SA_RESTART) != 0) return;

@@ -1,5 +1,5 @@
-// LetChildSignalRestart keeps the end of a child from interrupting its parent's
-// next call.
+// LetChildSignalRestart keeps the end of a child from interrupting the shell's
+// next fork.
 //
 // A call that the supervisor is asked for waits, and until the supervisor has
 // taken the question every signal with a handler interrupts it: it fails with
@@ -9,13 +9,15 @@
 // just that case: dash's handler has no SA_RESTART, and on a busy host nine of
 // ten pipelines failed with "Cannot fork".
 //
-// So the flag is set in the program's own sigaction before the kernel reads it.
-// What the program sees of it: a SIGCHLD handler does not interrupt a read(2),
-// write(2), accept(2), flock(2) and the like. sleep, poll, select, pause and
-// sigsuspend are interrupted as ever (signal(7)).
+// So for the system's shell, /bin/sh, the flag is set in the program's own
+// sigaction before the kernel reads it. Its handler does not interrupt a
+// read(2), write(2) and the like then; sleeps and sigsuspend(2), which it waits
+// with, end as ever (signal(7)).
 //
-// What it does not do: anything about other signals, which no call of the
-// program causes; or about a host that lets nobody write to the program.
+// What it does not do: anything for other programs. An interpreter that defers
+// its handlers, such as CPython or perl, runs them when a call is interrupted,
+// and might wait for ever if none was. Other shells set the flag themselves.
+// Other signals rarely come at just that moment, a child's end often.
 
 #ifndef CORDON_SANDBOX_SUPERVISE_CHILD_SIGNAL_H_
 #define CORDON_SANDBOX_SUPERVISE_CHILD_SIGNAL_H_

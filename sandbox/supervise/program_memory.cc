@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "absl/strings/str_cat.h"
 #include "sandbox/base/unique_fd.h"
@@ -33,8 +34,9 @@ bool WriteProgramBytes(pid_t tid, uint64_t address, const void* from,
                        size_t size, absl::FunctionRef<bool()> still_there) {
   // Holds the memory, not the id.
   const UniqueFd memory = OpenMemory(tid, O_RDWR);
+  const bool forbidden = !memory.valid() && errno == EACCES;
   if (!still_there()) return false;
-  if (memory.valid()) {
+  if (!forbidden) {
     return pwrite(memory.get(), from, size, static_cast<off_t>(address)) ==
            static_cast<ssize_t>(size);
   }

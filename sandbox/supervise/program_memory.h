@@ -26,9 +26,12 @@ std::optional<std::string> ReadProgramString(pid_t tid, uint64_t address);
 bool ReadProgramBytes(pid_t tid, uint64_t address, void* to, size_t size);
 
 // Writes `size` bytes; false when it cannot. `still_there` says whether `tid`
-// is the thread that is meant: an id is used again when its thread is gone. It
-// is asked when the memory is held or, for a server that its own domain keeps
-// from opening it (root), right before process_vm_writev(2).
+// is the thread that is meant: an id is used again when its thread is gone.
+//
+// It is asked when the memory is held. Only a server whose own domain keeps it
+// from opening the memory, which is root's, asks right before
+// process_vm_writev(2): there, a thread that dies between the two and whose id
+// is taken in that moment would have its successor written to.
 bool WriteProgramBytes(pid_t tid, uint64_t address, const void* from,
                        size_t size, absl::FunctionRef<bool()> still_there);
 

@@ -62,11 +62,15 @@ void Supervision::OnNotification(uint32_t events) {
       .pgid = pid_,
       .data_limit_bytes = DataLimitBytes(plan_.limits.memory_bytes),
       .paths = MayResolve() ? PathReading::kResolved : PathReading::kAsGiven,
-      .listener = listener_.fd.get(),
+      .listener = MayWriteActions() ? listener_.fd.get() : -1,
   };
+  const absl::Time begin_wall = MonotonicNow();
   const absl::Duration begin = ThreadCpuTime();
   JudgedCall judged = JudgeCall(notification, context);
   judging_ += ThreadCpuTime() - begin;
+  if (notification.data.nr == __NR_rt_sigaction) {
+    writing_actions_ += MonotonicNow() - begin_wall;
+  }
   // What was read may have been another process's if the caller died.
   if (ioctl(listener_.fd.get(), SECCOMP_IOCTL_NOTIF_ID_VALID,
             &notification.id) != 0) {
@@ -83,6 +87,12 @@ bool Supervision::MayResolve() const {
   constexpr absl::Duration kToBeginWith = absl::Milliseconds(20);
   constexpr int kOneIn = 10;
   return judging_ < kToBeginWith + (MonotonicNow() - start_) / kOneIn;
+}
+
+// Memory that is a file's can make its writer wait for a disk.
+bool Supervision::MayWriteActions() const {
+  constexpr absl::Duration kInAll = absl::Milliseconds(50);
+  return writing_actions_ < kInAll;
 }
 
 void Supervision::HandleCall(uint64_t id, pid_t tid, JudgedCall judged) {

@@ -147,6 +147,7 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
   void SetPaused(Flow flow);
 
   bool MayResolve() const;
+  bool MayWriteActions() const;
   void HandleCall(uint64_t id, pid_t tid, JudgedCall judged);
   // Whether the call's thread was still there.
   bool Answer(uint64_t id, CallAnswer answer, int error_number);
@@ -228,6 +229,8 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
   uint64_t refused_mapping_bytes_ = 0;
   // Processor time of this loop that answering the run's calls took.
   absl::Duration judging_;
+  // Time that looking at its actions for signals took, and changing them.
+  absl::Duration writing_actions_;
   bool may_signal_file_size_ = false;
 };
 

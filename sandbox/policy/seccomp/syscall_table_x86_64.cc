@@ -113,7 +113,7 @@ void AddSignalAction(Rows& rows) {
        {{Equals32(0, SIGCHLD), sets_it}, AskChildSignal()}},
       Allow(),
       "handling of signals: every program; but a file that is too large ends "
-      "it, and a child's end interrupts no call that waits for its answer",
+      "it, and a child's end must not interrupt the shell's fork",
       rows);
 }
 

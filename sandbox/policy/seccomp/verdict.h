@@ -54,9 +54,9 @@ enum class Question {
   // word for a file that is too large, may be the program's own doing. That is
   // remembered, and the kernel decides.
   kFileSizeSignal,
-  // A new action for SIGCHLD: a handler is made to restart what it interrupts,
-  // because a call that waits for its answer can be interrupted; then the
-  // kernel decides.
+  // A new action for SIGCHLD: the shell's handler is made to restart what it
+  // interrupts, because a fork that waits for its answer can be interrupted;
+  // then the kernel decides.
   kChildSignal,
   // A change of a file's mode, owner or times by its path: the supervisor makes
   // it, on files of the run alone.
