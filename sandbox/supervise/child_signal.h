@@ -16,7 +16,7 @@
 //
 // What it does not do: anything for other programs. An interpreter that defers
 // its handlers, such as CPython or perl, runs them when a call is interrupted,
-// and might wait for ever if none was. Other shells set the flag themselves.
+// and might wait for ever if none was. bash sets the flag itself.
 // Other signals rarely come at just that moment, a child's end often.
 
 #ifndef CORDON_SANDBOX_SUPERVISE_CHILD_SIGNAL_H_

@@ -13,8 +13,8 @@
 namespace cordon::testing {
 namespace {
 
-// What it prints is how much nicer than this process, and so than the server,
-// the program is once it has stopped to change, or after `seconds`.
+// It prints how much nicer the program is than this process, and so than the
+// server: as soon as that is not 0, or after `seconds`.
 v1::ExecuteRequest NicenessBeside(int children, int seconds) {
   v1::ExecuteRequest request = PythonRequest(absl::StrCat(
       "import os, time\n"

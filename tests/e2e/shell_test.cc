@@ -18,6 +18,7 @@ TEST(Shell, ForksOnABusyHost) {
       {"/bin/sh", "-c",
        "i=0; while [ $i -lt 400 ]; do echo shell | cat > piped; i=$((i + 1)); "
        "done; echo $i"});
+  SetDuration(request.mutable_limits()->mutable_cpu_time(), absl::Seconds(60));
   SetDuration(request.mutable_limits()->mutable_wall_time(), absl::Seconds(60));
   const v1::Result result = client.Run(request);
   EXPECT_EQ(result.outcome(), v1::EXITED) << result.message();
