@@ -9,9 +9,9 @@
 namespace cordon::sandbox {
 namespace {
 
-// More than a processor can write into the page cache, and make of names: about
-// 2 GiB and 150,000.
-constexpr double kBytesPerCpuSecond = 4.0 * (uint64_t{1} << 30);
+// More than a processor can write into the page cache, and make of names: 4.5
+// GiB and 150,000 were seen.
+constexpr double kBytesPerCpuSecond = 16.0 * (uint64_t{1} << 30);
 constexpr double kInodesPerCpuSecond = 500'000;
 constexpr absl::Duration kShortestPause = absl::Milliseconds(5);
 // Measuring takes at most a tenth of a processor for a run.
@@ -92,10 +92,11 @@ void DiskMeter::Start(absl::Duration cpu, std::vector<pid_t> members,
                       EventLoop* loop, absl::AnyInvocable<void()> done) {
   running_ = true;
   wanted_ = false;
-  cpu_at_start_ = cpu;
-  started_ = MonotonicNow();
-  reserved_before_ = std::exchange(reserved_, 0);
   task_ = std::make_shared<Task>();
+  task_->cpu_at_start = cpu;
+  task_->started = MonotonicNow();
+  task_->reserved_before = std::exchange(reserved_, 0);
+  reserved_before_ += task_->reserved_before;
   queue_->Submit([task = task_, directory = directory_, path = path_,
                   members = std::move(members), limits = limits_, loop,
                   done = std::move(done), this](DiskWorker&) mutable {
@@ -124,7 +125,11 @@ void DiskMeter::Finish(const Task& task) {
   task_.reset();
   not_before_ =
       MonotonicNow() + std::max(kShortestPause, task.cost * kPausePerCost);
+  // As if it had never begun: what came before it was not seen either.
   if (task.stop.load(std::memory_order_relaxed)) return;
+  cpu_at_start_ = task.cpu_at_start;
+  started_ = task.started;
+  reserved_before_ = task.reserved_before;
   usage_ = task.usage;
   const bool disturbed = usage_.completeness == Completeness::kDisturbed;
   disturbed_in_a_row_ = disturbed ? disturbed_in_a_row_ + 1 : 0;

@@ -86,6 +86,10 @@ class DiskMeter {
     std::atomic<bool> stop = false;
     DiskUsage usage;
     absl::Duration cost;
+    // When it began, and what was reserved until then since the one before.
+    absl::Duration cpu_at_start;
+    absl::Time started;
+    uint64_t reserved_before = 0;
   };
 
   void Finish(const Task& task);
@@ -102,12 +106,12 @@ class DiskMeter {
   int disturbed_in_a_row_ = 0;
   // A reservation waits for the next measurement.
   bool wanted_ = false;
-  // Bytes reserved since the last measurement began, and between the one before
-  // and that: a call that was allowed may happen behind a measurement's back.
+  // Bytes reserved since the last measurement began, and from the one before
+  // on: a call that was allowed may happen behind a measurement's back.
   uint64_t reserved_ = 0;
   uint64_t reserved_before_ = 0;
-  // When the last measurement began: in the run's processor time, and by the
-  // clock.
+  // When the last measurement that was not hurried began: in the run's
+  // processor time, and by the clock.
   absl::Duration cpu_at_start_;
   absl::Time started_;
   absl::Time not_before_ = absl::InfinitePast();
