@@ -223,7 +223,8 @@ JudgedCall JudgeCall(const seccomp_notif& notification,
       if (context.listener >= 0) {
         LetChildSignalRestart(notification, context.listener);
       }
-      return {.answer = CallAnswer::kContinue};
+      return {.answer = CallAnswer::kContinue,
+              .ignores_children = IgnoresChildren(notification)};
     case Question::kMetadataChange:
       return JudgeMetadataChange(notification, context);
   }

@@ -42,6 +42,8 @@ struct JudgedCall {
   uint64_t reserved_bytes = 0;
   // After this call SIGXFSZ may be the program's own.
   bool may_signal_file_size = false;
+  // What the program's children use may be lost with them.
+  bool ignores_children = false;
   // A mapping that RLIMIT_DATA is about to refuse, in bytes; 0: none.
   uint64_t refused_mapping_bytes = 0;
 };

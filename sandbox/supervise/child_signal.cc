@@ -41,18 +41,36 @@ bool IsTheShell(pid_t tid) {
          program->st_dev == shell->st_dev && program->st_ino == shell->st_ino;
 }
 
+std::optional<KernelAction> ReadAction(const seccomp_notif& notification) {
+  KernelAction action;
+  if (!ReadProgramBytes(static_cast<pid_t>(notification.pid),
+                        notification.data.args[1], &action, sizeof(action))) {
+    return std::nullopt;
+  }
+  return action;
+}
+
 }  // namespace
+
+bool IgnoresChildren(const seccomp_notif& notification) {
+  const std::optional<KernelAction> action = ReadAction(notification);
+  return action.has_value() &&
+         (action->handler == reinterpret_cast<uint64_t>(SIG_IGN) ||
+          (action->flags & SA_NOCLDWAIT) != 0);
+}
 
 void LetChildSignalRestart(const seccomp_notif& notification, int listener) {
   const auto tid = static_cast<pid_t>(notification.pid);
   const uint64_t address = notification.data.args[1];
   if (!IsTheShell(tid)) return;
-  KernelAction action;
-  if (!ReadProgramBytes(tid, address, &action, sizeof(action))) return;
-  if (!IsHandler(action.handler) || (action.flags & SA_RESTART) != 0) return;
-  action.flags |= SA_RESTART;
-  WriteProgramBytes(tid, address + offsetof(KernelAction, flags), &action.flags,
-                    sizeof(action.flags), [&] {
+  std::optional<KernelAction> action = ReadAction(notification);
+  if (!action.has_value() || !IsHandler(action->handler) ||
+      (action->flags & SA_RESTART) != 0) {
+    return;
+  }
+  action->flags |= SA_RESTART;
+  WriteProgramBytes(tid, address + offsetof(KernelAction, flags),
+                    &action->flags, sizeof(action->flags), [&] {
                       return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID,
                                    &notification.id) == 0;
                     });

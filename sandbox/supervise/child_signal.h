@@ -1,3 +1,5 @@
+// What a program does about the ends of its children (SIGCHLD).
+//
 // LetChildSignalRestart keeps the end of a child from interrupting the shell's
 // next fork.
 //
@@ -29,6 +31,11 @@ namespace cordon::sandbox {
 // `notification`: of rt_sigaction(2) with a new action, received from
 // `listener`. Whatever fails leaves the action as it is.
 void LetChildSignalRestart(const seccomp_notif& notification, int listener);
+
+// Whether the kernel will reap this program's children by itself, and nobody
+// learn what they used (SIG_IGN and SA_NOCLDWAIT, sigaction(2)). The program
+// may change the action before the kernel reads it: for an estimate only.
+bool IgnoresChildren(const seccomp_notif& notification);
 
 }  // namespace cordon::sandbox
 

@@ -45,6 +45,17 @@ absl::Duration Tick() {
   return tick;
 }
 
+// How often the kernel looks at what runs: what the coarse clock counts in
+// (clock_getres(2)).
+absl::Duration KernelTick() {
+  static const absl::Duration tick = [] {
+    timespec resolution = {};
+    clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
+    return absl::DurationFromTimespec(resolution);
+  }();
+  return tick;
+}
+
 // A file of /proc, which fits the buffer or is cut.
 std::string ReadProcFile(pid_t pid, absl::string_view name) {
   const UniqueFd fd(open(absl::StrCat("/proc/", pid, "/", name).c_str(),
@@ -130,6 +141,7 @@ ResourceMeter::CpuTimes ResourceMeter::CpuTimesOf(pid_t pid) {
   if (name_end == std::string::npos) return times;
   const std::vector<absl::string_view> fields = absl::StrSplit(
       absl::string_view(stat).substr(name_end + 1), ' ', absl::SkipEmpty());
+  times.running = !fields.empty() && fields.front() == "R";
   constexpr size_t kChildUserTime = 13;  // "cutime" is field 16, state is 3.
   int64_t user, system;
   if (fields.size() > kChildUserTime + 1 &&
@@ -145,12 +157,15 @@ void ResourceMeter::SampleCpu(const std::vector<pid_t>& members,
   std::map<pid_t, CpuTimes> current;
   absl::Duration waited = reaped_cpu - last_reaped_;
   absl::Duration vanished;
+  int running = 0;
   for (const pid_t pid : members) {
     CpuTimes times = CpuTimesOf(pid);
     CpuTimes before;
     if (const auto known = known_.find(pid); known != known_.end()) {
       before = known->second;
       known_.erase(known);
+    } else if (pid != pgid_) {
+      --unseen_processes_;
     }
     if (times.own < before.own) {  // Another process with the same id.
       vanished += before.own + before.waited;
@@ -159,17 +174,44 @@ void ResourceMeter::SampleCpu(const std::vector<pid_t>& members,
     times.gained = times.own - before.own;
     cpu_ += times.gained;
     waited += times.waited - before.waited;
+    if (times.running) ++running;
     current[pid] = times;
   }
   for (const auto& [pid, times] : known_) {
     vanished += times.own + times.waited;
-    // At some time since the last look it has ended; until then it went on as
-    // before.
-    if (loses_time_) cpu_ += times.gained / 2;
   }
+  const absl::Time now = MonotonicNow();
+  if (loses_time_) cpu_ += EstimateUnseen(now - looked_);
+  looked_ = now;
   known_ = std::move(current);
+  running_ = running;
   last_reaped_ = reaped_cpu;
   Balance(waited, vanished, members.size());
+}
+
+// `known_` holds those that are gone now. Each has ended at some time since the
+// last look, half-way on the average. Until then one that was running went on,
+// on its share of the processors, and its clock had not been told of all that
+// was before: with a limit on processor time (RLIMIT_CPU) it moves once a tick.
+// Those that were never seen were like the others.
+absl::Duration ResourceMeter::EstimateUnseen(absl::Duration since_last_look) {
+  const double share =
+      std::min(1.0, static_cast<double>(Processors()) / std::max(running_, 1));
+  const absl::Duration ran = (since_last_look + KernelTick()) / 2 * share;
+  absl::Duration unseen;
+  for (const auto& [pid, times] : known_) {
+    const absl::Duration rest = times.running ? ran : times.gained / 2;
+    unseen += rest;
+    time_of_gone_ += times.own + rest;
+    ++gone_;
+  }
+  // One more may be on its way.
+  const int never_seen = unseen_processes_ - 1;
+  if (never_seen > 0 && gone_ > 0) {
+    unseen += time_of_gone_ / gone_ * never_seen;
+    unseen_processes_ -= never_seen;
+  }
+  return unseen;
 }
 
 void ResourceMeter::Balance(absl::Duration waited, absl::Duration vanished,
@@ -261,6 +303,7 @@ absl::Duration ResourceMeter::ShortestPause() const {
 }
 
 absl::Duration ResourceMeter::NoteNewProcess() {
+  ++unseen_processes_;
   close_samples_ = kCloseSamples;
   return std::max(ShortestPause(), kPauseOfMakers);
 }

@@ -8,8 +8,9 @@
 //
 // Processor time is each process's own, to the nanosecond, and what its parent
 // has waited for (clock ticks, proc_pid_stat(5)). The time of children that
-// nobody waits for is gone with them; where that is seen to happen, samples
-// come close together and what a child did after its last one is estimated.
+// nobody waits for is gone with them; where that happens, samples come close
+// together, and what a child did after its last one, or between two, is
+// estimated.
 //
 // A UsageSource, such as a cgroup, takes the place of /proc for what it knows.
 //
@@ -50,6 +51,9 @@ class ResourceMeter {
   // The run has made a process: it may be gone before the next Sample, which
   // should therefore not be later than returned from now on.
   absl::Duration NoteNewProcess();
+  // The ends of the run's processes may be nobody's to wait for (SIG_IGN or
+  // SA_NOCLDWAIT, sigaction(2)).
+  void NoteLostChildren() { loses_time_ = true; }
 
   // Looks at the run now. `reaped_cpu` is the processor time of processes that
   // the supervisor has already waited for.
@@ -80,10 +84,14 @@ class ResourceMeter {
     absl::Duration waited;
     // Of its own time, what it used between the last two looks.
     absl::Duration gained;
+    // It had a processor, or waited for one.
+    bool running = false;
   };
 
   static CpuTimes CpuTimesOf(pid_t pid);
   void SampleCpu(const std::vector<pid_t>& members, absl::Duration reaped_cpu);
+  // What processes used that are gone now, as far as no look has seen it.
+  absl::Duration EstimateUnseen(absl::Duration since_last_look);
   void Balance(absl::Duration waited, absl::Duration vanished, size_t members);
   void SampleMemory(const std::vector<pid_t>& members);
   absl::Duration ShortestPause() const;
@@ -94,6 +102,8 @@ class ResourceMeter {
   UsageSource* const source_;
   absl::Duration cpu_;
   std::map<pid_t, CpuTimes> known_;
+  int running_ = 0;
+  absl::Time looked_ = absl::InfinitePast();
   absl::Duration last_reaped_;
   // Waited-for time less the time of processes that are gone: above zero it is
   // time that was not seen yet, below it is time that nobody has waited for
@@ -101,6 +111,12 @@ class ResourceMeter {
   absl::Duration balance_;
   int samples_short_ = 0;
   bool loses_time_ = false;
+  // New processes that the run was allowed, less those that a look has found:
+  // the rest came and went between two.
+  int unseen_processes_ = 0;
+  // Of those that a look has found and that are gone.
+  absl::Duration time_of_gone_;
+  int gone_ = 0;
   // Samples that still come close together after the last new process.
   int close_samples_ = 0;
   absl::Duration sample_cost_;

@@ -100,6 +100,7 @@ void Supervision::HandleCall(uint64_t id, pid_t tid, JudgedCall judged) {
   refused_mapping_bytes_ =
       std::max(refused_mapping_bytes_, judged.refused_mapping_bytes);
   may_signal_file_size_ |= judged.may_signal_file_size;
+  if (judged.ignores_children) meter_.NoteLostChildren();
   HeldCall call = {.id = id,
                    .since = MonotonicNow(),
                    .violation = {},

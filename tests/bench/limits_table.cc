@@ -23,6 +23,7 @@
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -34,6 +35,7 @@
 #include "tests/support/sandbox_fixture.h"
 
 ABSL_FLAG(int, times, 5, "runs of each row");
+ABSL_FLAG(std::string, only, "", "rows with this in their name");
 
 namespace cordon::bench {
 namespace {
@@ -327,7 +329,9 @@ int Main() {
   AddDisk(rows);
   std::puts("| limit | asked | used | overshoot | outcome |");
   std::puts("|---|---|---|---|---|");
-  for (const Row& row : rows) PrintRow(row);
+  for (const Row& row : rows) {
+    if (absl::StrContains(row.limit, absl::GetFlag(FLAGS_only))) PrintRow(row);
+  }
   return 0;
 }
 

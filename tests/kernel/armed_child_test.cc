@@ -53,6 +53,21 @@ TEST_F(ArmedChild, ARunThatStartsElsewhereDoesNotGetOne) {
   EXPECT_TRUE(Eventually([] { return ChildrenOf(getpid()).empty(); }));
 }
 
+// Its filter's listener was in the server's table already.
+TEST_F(ArmedChild, OneThatIsNotNeededLeavesNoDescriptor) {
+  sandbox::ExecutionSpec spec = BashSpec("exit 3");
+  spec.program.working_directory = "elsewhere";
+  const auto run_often = [&] {
+    for (int i = 0; i < 40; ++i) {
+      ASSERT_EQ(fixture_->Run(spec)->outcome().exit_code, 3);
+    }
+  };
+  run_often();
+  const int before = DescriptorsOf(getpid());
+  run_often();
+  EXPECT_TRUE(Eventually([&] { return DescriptorsOf(getpid()) <= before; }));
+}
+
 TEST_F(ArmedChild, ARunCannotSignalOne) {
   const std::vector<pid_t> armed = ArmedChildrenOf(getpid());
   std::string script = "sleep 100 & kill -9 $! && echo its own;";

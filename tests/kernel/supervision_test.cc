@@ -276,41 +276,6 @@ TEST(Supervision, TheRunsDirectoryIsRemoved) {
   while (std::filesystem::exists(path)) sched_yield();
 }
 
-// ----------------------------------------------------------- start failures
-
-TEST(StartFailure, AMissingProgramIsNamed) {
-  const Outcome outcome =
-      SharedSandbox().Run(CommandSpec({"no-such-program"}))->outcome();
-  EXPECT_EQ(outcome.kind, OutcomeKind::kStartFailed);
-  EXPECT_THAT(outcome.message, HasSubstr("not found"));
-}
-
-TEST(StartFailure, AFileWithoutExecutePermissionIsNotExecutable) {
-  ExecutionSpec spec = CommandSpec({"./script"});
-  spec.files = {
-      {"script", "#!/bin/sh\necho ran\n", sandbox::FileMode::kRegular}};
-  Outcome outcome = SharedSandbox().Run(spec)->outcome();
-  EXPECT_EQ(outcome.kind, OutcomeKind::kStartFailed);
-  EXPECT_THAT(outcome.message, HasSubstr("not executable"));
-  spec.files[0].mode = sandbox::FileMode::kExecutable;
-  EXPECT_EQ(SharedSandbox().Run(spec)->stdout_data(), "ran\n");
-}
-
-TEST(StartFailure, AMissingInterpreterIsNotAMissingProgram) {
-  ExecutionSpec spec = CommandSpec({"./script"});
-  spec.files = {
-      {"script", "#!/no/such/interpreter\n", sandbox::FileMode::kExecutable}};
-  const Outcome outcome = SharedSandbox().Run(spec)->outcome();
-  EXPECT_EQ(outcome.kind, OutcomeKind::kStartFailed);
-  EXPECT_THAT(outcome.message, HasSubstr("interpreter"));
-}
-
-TEST(StartFailure, AProgramThatExits127IsNotAStartFailure) {
-  const Outcome outcome = SharedSandbox().Run(BashSpec("exit 127"))->outcome();
-  EXPECT_EQ(outcome.kind, OutcomeKind::kExited);
-  EXPECT_EQ(outcome.exit_code, 127);
-}
-
 // --------------------------------------------------------------- violations
 
 TEST(Violations, AForbiddenCallEndsTheRunAndIsNamed) {
