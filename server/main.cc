@@ -38,6 +38,7 @@
 #include "sandbox/sandbox.h"
 #include "server/execution_service.h"
 #include "server/health_probe.h"
+#include "server/host_report.h"
 #include "server/language_probe.h"
 #include "server/language_set.h"
 #include "server/listen_address.h"
@@ -212,6 +213,19 @@ void LogStart(const sandbox::Sandbox& sandbox, const LanguageSet& languages,
   }
 }
 
+ExitCode Check(const sandbox::Sandbox& sandbox, const LanguageSet& languages,
+               const Protection& protection, const absl::Status& cgroups,
+               bool allow_degraded) {
+  const HostReport report = {.host = sandbox.host(),
+                             .enforcement = sandbox.enforcement(),
+                             .service = protection.service,
+                             .languages = languages.all(),
+                             .no_cgroups = std::string(cgroups.message()),
+                             .allow_degraded = allow_degraded};
+  std::cout << HostReportText(report);
+  return WouldServe(report) ? ExitCode::kStopped : ExitCode::kHostLacksFeatures;
+}
+
 struct RunningServer {
   std::unique_ptr<grpc::Server> server;
   int port = 0;
@@ -360,6 +374,9 @@ ExitCode Main(int argc, char** argv) {
   }
   StartLog(flags.log_level);
   RaiseDescriptorLimit();
+  // The report is of everything, not of the first thing that is missing.
+  const bool allow_degraded = flags.sandbox.allow_degraded;
+  if (flags.check) flags.sandbox.allow_degraded = true;
   ValidatorConfig validator;
   auto languages = LoadLanguages(flags.languages_dirs);
   if (!languages.ok()) {
@@ -387,6 +404,10 @@ ExitCode Main(int argc, char** argv) {
   }
   const absl::Status probed = ProbeLanguages(**sandbox, validator);
   if (!probed.ok()) return Fail(ExitCode::kHostLacksFeatures, probed);
+  if (flags.check) {
+    return Check(**sandbox, validator.languages, *protection, cgroups.status(),
+                 allow_degraded);
+  }
   LogStart(**sandbox, validator.languages, *protection);
   if (!cgroups.ok()) {
     spdlog::info("runs get no control groups: {}", cgroups.status().ToString());

@@ -153,6 +153,10 @@ void AddServing(Options& options, CLI::App& app, ServerFlags& flags) {
                  "or 1: a health check for containers")
       ->type_name("HOST:PORT")
       ->group("Serving");
+  app.add_flag("--check", flags.check,
+               "Say what this host gives to runs and what to change, and exit "
+               "with 0 if the server would start, or with 3")
+      ->group("Serving");
 }
 
 void AddSandbox(Options& options, CLI::App& app, ServerFlags& flags) {

@@ -49,6 +49,8 @@ struct ServerFlags {
   std::string log_level = "info";
   // Set: ask the server there for its health, and exit.
   std::string probe;
+  // Say what this host gives, and exit.
+  bool check = false;
 };
 
 // Fills in `flags`. A value: the process has nothing more to do than exit with

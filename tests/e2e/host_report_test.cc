@@ -13,11 +13,16 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/child_process.h"
+#include "tests/support/degraded_host.h"
 #include "tests/support/server_process.h"
 #include "tests/support/test_client.h"
 
 namespace cordon::testing {
 namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
 
 bool Full(const v1::Enforcement::Layer& layer) {
   return layer.level() == v1::Enforcement::FULL;
@@ -75,6 +80,23 @@ TEST_F(HostReport, AnOuterFilterIsNamedWithWhatItHides) {
                                  violation.candidates().end());
   named.push_back(violation.syscall());
   EXPECT_THAT(named, ::testing::Contains("mount"));
+}
+
+// Before any server serves, and without one.
+TEST(HostCheck, SaysTheSameAndWhetherTheServerWouldStart) {
+  const CommandOutput checked = RunCommand({"server/cordond", "--check"}, "");
+  EXPECT_EQ(checked.exit_code, HostIsDegraded() ? 3 : 0);
+  EXPECT_THAT(checked.stdout_data, HasSubstr("What a run gets\n"));
+  EXPECT_THAT(checked.stdout_data, HasSubstr("  python          Python 3"));
+  EXPECT_THAT(checked.stdout_data,
+              ContainsRegex(HostIsDegraded() ? "refuses to start here"
+                                             : "cordond starts here"));
+  EXPECT_THAT(checked.stdout_data,
+              ContainsRegex(geteuid() == 0 ? "a user +full"
+                                           : "a user +partial: runs share"));
+  EXPECT_EQ(RunCommand({"server/cordond", "--check", "--allow_degraded"}, "")
+                .exit_code,
+            0);
 }
 
 TEST_F(HostReport, EveryRunCarriesIt) {
