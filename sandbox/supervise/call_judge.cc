@@ -220,9 +220,8 @@ JudgedCall JudgeCall(const seccomp_notif& notification,
     case Question::kFileSizeSignal:
       return {.answer = CallAnswer::kContinue, .may_signal_file_size = true};
     case Question::kChildSignal:
-      if (context.listener >= 0) {
-        LetChildSignalRestart(notification, context.listener);
-      }
+      if (context.listener < 0) return {.answer = CallAnswer::kContinue};
+      LetChildSignalRestart(notification, context.listener);
       return {.answer = CallAnswer::kContinue,
               .ignores_children = IgnoresChildren(notification)};
     case Question::kMetadataChange:

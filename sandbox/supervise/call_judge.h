@@ -67,7 +67,7 @@ struct JudgeContext {
   uint64_t data_limit_bytes = 0;
   PathReading paths = PathReading::kResolved;
   // Where the notification came from; -1: this run's actions for signals are
-  // left as they are.
+  // left as they are, and not looked at.
   int listener = -1;
 };
 

@@ -4,7 +4,8 @@
 // Memory is what the run keeps resident: anonymous and shared pages (RssAnon
 // and RssShmem of proc_pid_status(5)), and where that sum passes the limit with
 // more than one process, the proportional set size (proc_pid_smaps(5)), because
-// pages that a fork shares are counted once for each process otherwise.
+// pages that a fork shares are counted once for each process otherwise. Huge
+// pages of the host's pool (HugetlbPages) come on top.
 //
 // Processor time is each process's own, to the nanosecond, and what its parent
 // has waited for (clock ticks, proc_pid_stat(5)). The time of children that
@@ -51,8 +52,8 @@ class ResourceMeter {
   // The run has made a process: it may be gone before the next Sample, which
   // should therefore not be later than returned from now on.
   absl::Duration NoteNewProcess();
-  // The ends of the run's processes may be nobody's to wait for (SIG_IGN or
-  // SA_NOCLDWAIT, sigaction(2)).
+  // The ends of the run's processes may be nobody's to wait for (SA_NOCLDWAIT,
+  // sigaction(2)). A Sample finds SIG_IGN by itself.
   void NoteLostChildren() { loses_time_ = true; }
 
   // Looks at the run now. `reaped_cpu` is the processor time of processes that
@@ -84,11 +85,15 @@ class ResourceMeter {
     absl::Duration waited;
     // Of its own time, what it used between the last two looks.
     absl::Duration gained;
-    // It had a processor, or waited for one.
+    // It had a processor, or waited for one; or it had ended.
     bool running = false;
+    bool ended = false;
+    // The kernel reaps its children by itself (SIG_IGN, sigaction(2)).
+    bool ignores_children = false;
   };
 
-  static CpuTimes CpuTimesOf(pid_t pid);
+  // nullopt: it is gone.
+  static std::optional<CpuTimes> CpuTimesOf(pid_t pid);
   void SampleCpu(const std::vector<pid_t>& members, absl::Duration reaped_cpu);
   // What processes used that are gone now, as far as no look has seen it.
   absl::Duration EstimateUnseen(absl::Duration since_last_look);
@@ -111,8 +116,8 @@ class ResourceMeter {
   absl::Duration balance_;
   int samples_short_ = 0;
   bool loses_time_ = false;
-  // New processes that the run was allowed, less those that a look has found:
-  // the rest came and went between two.
+  // New processes that the run was allowed since `loses_time_`, less those that
+  // a look has found: the rest came and went between two.
   int unseen_processes_ = 0;
   // Of those that a look has found and that are gone.
   absl::Duration time_of_gone_;

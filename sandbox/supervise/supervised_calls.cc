@@ -156,7 +156,10 @@ void Supervision::Report(Violation violation) {
 bool Supervision::TakeProcess(const HeldCall& call) {
   const auto tid = static_cast<pid_t>(call.violation.process_id);
   if (!counter_.Take(tid)) return false;
-  if (!Answer(call.id, CallAnswer::kContinue, 0)) counter_.GiveBack(tid);
+  if (!Answer(call.id, CallAnswer::kContinue, 0)) {
+    counter_.GiveBack(tid);
+    return true;
+  }
   constexpr uint64_t kThread = CLONE_THREAD;
   if ((call.violation.arguments[0] & kThread) == 0 ||
       call.violation.syscall_number != __NR_clone) {

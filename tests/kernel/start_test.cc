@@ -9,10 +9,10 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "sandbox/base/unique_fd.h"
@@ -81,34 +81,44 @@ class SharedProgram {
   std::string path_;
 };
 
-// A process that has a file open for writing for a while.
+// A process that has a file open for writing, until Close.
 class Writer {
  public:
-  Writer(const std::string& path, absl::Duration time) {
+  explicit Writer(const std::string& path) {
     int ready[2];
-    if (pipe2(ready, O_CLOEXEC) != 0) return;
-    const sandbox::UniqueFd reader(ready[0]);
-    sandbox::UniqueFd writer(ready[1]);
+    int release[2];
+    if (pipe2(ready, O_CLOEXEC) != 0 || pipe2(release, O_CLOEXEC) != 0) return;
+    const sandbox::UniqueFd ready_reader(ready[0]);
+    sandbox::UniqueFd ready_writer(ready[1]);
+    const sandbox::UniqueFd release_reader(release[0]);
+    release_.Reset(release[1]);
     pid_ = fork();
+    char byte;
     if (pid_ == 0) {
       if (open(path.c_str(), O_WRONLY) < 0) _exit(1);
-      if (write(writer.get(), "", 1) != 1) _exit(1);
-      usleep(static_cast<useconds_t>(absl::ToInt64Microseconds(time)));
-      _exit(0);
+      if (write(ready[1], "", 1) != 1) _exit(1);
+      _exit(read(release[0], &byte, 1) == 1 ? 0 : 1);
     }
-    writer.Reset();
-    char byte;
-    has_it_ = read(reader.get(), &byte, 1) == 1;
+    ready_writer.Reset();
+    has_it_ = read(ready_reader.get(), &byte, 1) == 1;
   }
-  ~Writer() { waitpid(pid_, nullptr, 0); }
+  ~Writer() { Close(); }
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
   bool has_it() const { return has_it_; }
+  void Close() {
+    if (pid_ <= 0) return;
+    // Not by end of file: a child that waits to execute has a copy of this end.
+    EXPECT_EQ(write(release_.get(), "", 1), 1);
+    waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+  }
 
  private:
   pid_t pid_ = -1;
   bool has_it_ = false;
+  sandbox::UniqueFd release_;
 };
 
 int SpawnError(const std::string& path) {
@@ -134,18 +144,24 @@ TEST(Start, WaitsForAProgramThatIsStillWritten) {
   const SharedProgram program;
   ASSERT_EQ(SharedSandbox().Run(SpecOf(program))->outcome().kind,
             OutcomeKind::kExited);
-  const Writer writer(program.path(), absl::Milliseconds(300));
+  Writer writer(program.path());
   ASSERT_TRUE(writer.has_it());
   EXPECT_EQ(SpawnError(program.path()), ETXTBSY);
-  const Outcome outcome = SharedSandbox().Run(SpecOf(program))->outcome();
-  EXPECT_EQ(outcome.kind, OutcomeKind::kExited);
-  EXPECT_EQ(outcome.exit_code, 0);
+  const auto observer = std::make_shared<RecordingObserver>();
+  const auto run = SharedSandbox().sandbox().Start(SpecOf(program), observer);
+  // Time for it to find the program busy, of the two seconds that it tries.
+  usleep(100'000);
+  EXPECT_FALSE(observer->started());
+  writer.Close();
+  observer->WaitForEnd();
+  EXPECT_EQ(observer->outcome().kind, OutcomeKind::kExited);
+  EXPECT_EQ(observer->outcome().exit_code, 0);
 }
 
 // Nobody's program failed: the server could not start it.
 TEST(Start, AProgramThatStaysBusyIsAFailureOfTheService) {
   const SharedProgram program;
-  const Writer writer(program.path(), absl::Seconds(6));
+  const Writer writer(program.path());
   ASSERT_TRUE(writer.has_it());
   const absl::StatusOr<Outcome> result =
       SharedSandbox().Run(SpecOf(program))->result();

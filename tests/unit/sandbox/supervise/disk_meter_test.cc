@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <latch>
@@ -9,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "sandbox/base/monotonic_clock.h"
 #include "sandbox/base/unique_fd.h"
@@ -20,9 +22,14 @@ namespace {
 // What a processor cannot write in a millisecond, and can in twenty.
 constexpr uint64_t kLimit = uint64_t{64} << 20;
 
+// Of the run when it is measured.
+constexpr absl::Duration kProcessorTime = absl::Milliseconds(20);
+
 class DiskMeterTest : public testing::Test {
  protected:
-  DiskMeterTest() : path_(testing::TempDir() + "/disk_meter_test") {
+  ~DiskMeterTest() override { rmdir(path_.c_str()); }
+  DiskMeterTest()
+      : path_(absl::StrCat(testing::TempDir(), "/disk_meter_test-", getpid())) {
     mkdir(path_.c_str(), 0700);
     Limits limits;
     limits.disk_bytes = kLimit;
@@ -35,8 +42,7 @@ class DiskMeterTest : public testing::Test {
   void Measure(bool hurried) {
     std::latch done{1};
     loop_.Post([&] {
-      meter_->Start(absl::ZeroDuration(), {}, &loop_,
-                    [&] { done.count_down(); });
+      meter_->Start(kProcessorTime, {}, &loop_, [&] { done.count_down(); });
       if (hurried) meter_->Hurry();
     });
     done.wait();
@@ -54,6 +60,7 @@ TEST_F(DiskMeterTest, ACompleteLookAnswersForWhatCameBeforeIt) {
   EXPECT_TRUE(meter_->DueAtEnd(begin));
   Measure(/*hurried=*/false);
   EXPECT_FALSE(meter_->DueAtEnd(begin));
+  EXPECT_FALSE(meter_->Due(kProcessorTime, absl::InfiniteFuture()));
   EXPECT_GT(meter_->usage().inodes, 0u);
 }
 
@@ -63,6 +70,7 @@ TEST_F(DiskMeterTest, AHurriedLookAnswersForNothing) {
   const absl::Time begin = MonotonicNow();
   Measure(/*hurried=*/true);
   EXPECT_TRUE(meter_->DueAtEnd(begin));
+  EXPECT_TRUE(meter_->Due(kProcessorTime, absl::InfiniteFuture()));
   EXPECT_EQ(meter_->usage().inodes, 0u);
 }
 
