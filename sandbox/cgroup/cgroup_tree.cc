@@ -224,6 +224,11 @@ absl::Status RunCgroup::OpenFiles() {
   absl::StatusOr<UniqueFd> oom_file = OpenAt(memory(), OomFile(), O_RDONLY);
   if (!oom_file.ok()) return oom_file.status();
   oom_file_ = *std::move(oom_file);
+  // Swap is in no figure of the group's memory. Where there is none, there is
+  // nothing to write to.
+  const bool v2 = version_ == CgroupVersion::kV2;
+  WriteAt(memory(), v2 ? "memory.swap.max" : "memory.swappiness", "0")
+      .IgnoreError();
   return absl::OkStatus();
 }
 

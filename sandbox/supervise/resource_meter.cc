@@ -108,10 +108,12 @@ std::string ReadMemoryStatus(pid_t pid) {
   return status;
 }
 
-// What only this process keeps in memory, page tables included.
+// What only this process keeps in memory, page tables included, or has sent to
+// the host's swap (MADV_PAGEOUT, madvise(2)).
 uint64_t ResidentBytes(absl::string_view status) {
   return (Field(status, "RssAnon").value_or(0) +
           Field(status, "RssShmem").value_or(0) +
+          Field(status, "VmSwap").value_or(0) +
           Field(status, "VmPTE").value_or(0)) *
          kKibibyte;
 }
@@ -129,7 +131,8 @@ std::optional<uint64_t> ProportionalBytes(pid_t pid) {
   const std::optional<uint64_t> anonymous = Field(rollup, "Pss_Anon");
   const std::optional<uint64_t> shared = Field(rollup, "Pss_Shmem");
   if (!anonymous.has_value() || !shared.has_value()) return std::nullopt;
-  return (*anonymous + *shared) * kKibibyte;
+  return (*anonymous + *shared + Field(rollup, "SwapPss").value_or(0)) *
+         kKibibyte;
 }
 
 }  // namespace

@@ -4,8 +4,9 @@
 // Memory is what the run keeps resident: anonymous and shared pages (RssAnon
 // and RssShmem of proc_pid_status(5)), and where that sum passes the limit with
 // more than one process, the proportional set size (proc_pid_smaps(5)), because
-// pages that a fork shares are counted once for each process otherwise. Huge
-// pages of the host's pool (HugetlbPages) come on top.
+// pages that a fork shares are counted once for each process otherwise. What a
+// process has in swap counts as well, and huge pages of the host's pool
+// (HugetlbPages).
 //
 // Processor time is each process's own, to the nanosecond, and what its parent
 // has waited for (clock ticks, proc_pid_stat(5)). The time of children that
