@@ -88,7 +88,8 @@ Enforcement PlanEnforcement(const HostFeatures& host) {
             "group's limit behind that: it can pass its limit for a moment"
           : "a run's memory is sampled while it goes on, with RLIMIT_DATA for "
             "each process behind that: it can pass its limit for a moment, and "
-            "what it keeps in socket buffers is not counted");
+            "what the kernel keeps for it, such as socket buffers, is not "
+            "counted");
   // Clones are counted by who answers the filter's notifications.
   if (host.seccomp_user_notification) {
     enforcement.processes.level = EnforcementLevel::kFull;
