@@ -121,6 +121,22 @@ class Listener {
   const std::string name_;
 };
 
+// What waits in a socket is memory of the kernel's, which no process shows.
+TEST(NetworkAttack, NoSocketHoldsMoreThanTheHostsDefault) {
+  const std::string act =
+      "def fill(size):\n"
+      "    a, b = socket.socketpair()\n"
+      "    if size: a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)\n"
+      "    a.setblocking(False)\n"
+      "    sent = 0\n"
+      "    try:\n"
+      "        while True: sent += a.send(b'x' * 4096)\n"
+      "    except BlockingIOError: return sent\n"
+      "if fill(1 << 24) < 1.5 * fill(0): return 'no more'";
+  EXPECT_EQ(Free(act), "done");
+  EXPECT_EQ(Confined(act), "no more");
+}
+
 TEST(NetworkAttack, AListenerOfTheHostsIsOutOfReach) {
   const std::string serial = absl::StrCat(getpid(), "-", getuid());
   for (const std::string& name : {absl::StrCat("/tmp/cordon-socket-", serial),

@@ -137,7 +137,7 @@ std::vector<SyscallSet> Sockets() {
        Allow(),
        {Sys::listen, Sys::accept, Sys::accept4, Sys::getsockname,
         Sys::getpeername, Sys::recvfrom, Sys::recvmsg, Sys::recvmmsg,
-        Sys::setsockopt, Sys::getsockopt, Sys::shutdown}},
+        Sys::getsockopt, Sys::shutdown}},
   };
 }
 

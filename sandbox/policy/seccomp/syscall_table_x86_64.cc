@@ -117,6 +117,19 @@ void AddSignalAction(Rows& rows) {
       rows);
 }
 
+// What a socket holds is the kernel's memory, and nobody's that is measured: a
+// program may not have more of it than the host's default (socket(7)).
+void AddSocketOptions(Rows& rows) {
+  constexpr ArgumentTest kOfSockets = Equals32(1, SOL_SOCKET);
+  Add(Sys::setsockopt,
+      {{{kOfSockets, Equals32(2, SO_SNDBUF)}, Pretend()},
+       {{kOfSockets, Equals32(2, SO_RCVBUF)}, Pretend()}},
+      Allow(),
+      "connections: asyncio, multiprocessing; but no larger buffers than the "
+      "host's default",
+      rows);
+}
+
 void AddMakeNode(Rows& rows) {
   constexpr const char* kReason =
       "FIFOs and regular files: mkfifo(1), tar; no devices, no sockets";
@@ -365,6 +378,7 @@ SyscallPolicy DefaultPolicy(const PolicyOptions& options) {
   AddOpens(rows);
   AddMemory(rows);
   AddSignalAction(rows);
+  AddSocketOptions(rows);
   AddMakeNode(rows);
   AddProcessTargets(rows);
   switch (options.signals) {

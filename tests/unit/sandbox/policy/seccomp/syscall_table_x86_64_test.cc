@@ -291,6 +291,14 @@ TEST(SyscallTableTest, TheFileSizeSignalKeepsItsAction) {
   EXPECT_EQ(On(Sys::rt_sigaction, {SIGTERM, 0x1000}), Allow());
 }
 
+TEST(SyscallTableTest, SocketsKeepTheirBuffers) {
+  for (const uint64_t option : {SO_SNDBUF, SO_RCVBUF}) {
+    EXPECT_EQ(On(Sys::setsockopt, {3, SOL_SOCKET, option}), Pretend());
+    EXPECT_EQ(On(Sys::setsockopt, {3, SOL_SOCKET + 1, option}), Allow());
+  }
+  EXPECT_EQ(On(Sys::setsockopt, {3, SOL_SOCKET, SO_REUSEADDR}), Allow());
+}
+
 // posix_spawn(3) with POSIX_SPAWN_RESETIDS, as make uses it.
 TEST(SyscallTableTest, OnlyTheEffectiveIdIsSet) {
   for (const Sys call : {Sys::setresuid, Sys::setresgid}) {
