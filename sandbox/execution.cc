@@ -213,6 +213,7 @@ void Execution::Supervise(RunningChild child) {
   plan.writable = {workspace_->workspace.path(), spec_.view.read_write};
   plan.directory = workspace_->workspace.fd();
   plan.disk = context_->disk;
+  plan.sees_open_files = context_->host->child_memory_readable;
   plan.processes = context_->processes;
   plan.cgroup = workspace_->cgroup.has_value() ? &*workspace_->cgroup : nullptr;
   plan.max_violations = context_->options->max_violations;

@@ -46,6 +46,13 @@ Directory OpenListing(int parent, const char* name) {
   return Directory(stream);
 }
 
+// Of a task's directory in /proc (proc_pid_statm(5)).
+bool HasMemory(const std::string& task) {
+  const UniqueFd fd(open((task + "/statm").c_str(), O_RDONLY | O_CLOEXEC));
+  char first = '0';
+  return fd.valid() && read(fd.get(), &first, 1) == 1 && first != '0';
+}
+
 class Measurer {
  public:
   explicit Measurer(const DiskMeasurement& what) : what_(what) {}
@@ -54,8 +61,7 @@ class Measurer {
     Walk();
     for (const pid_t pid : what_.members) {
       if (Full()) break;
-      AddOpenFiles(pid);
-      AddMappedFiles(pid);
+      AddHeldFiles(pid);
     }
     if (Full()) usage_.completeness = Completeness::kStopped;
     return usage_;
@@ -89,8 +95,10 @@ class Measurer {
   bool Enter(int parent, const char* name);
   void AddEntries(DIR* directory, Level& level);
   bool Return();
-  void AddOpenFiles(pid_t pid);
-  void AddMappedFiles(pid_t pid);
+  void AddHeldFiles(pid_t pid);
+  void AddOpenFiles(const std::string& task);
+  bool AddMappedFiles(const std::string& task);
+  bool AddLinks(DIR* links);
   void AddLinked(int links, const char* name);
   bool IsOfTheRun(int links, const char* name, const struct stat& status) const;
 
@@ -191,22 +199,47 @@ void Measurer::AddLinked(int links, const char* name) {
   if (IsOfTheRun(links, name, status)) Add(status);
 }
 
-void Measurer::AddOpenFiles(pid_t pid) {
-  const Directory links =
-      OpenListing(AT_FDCWD, absl::StrCat("/proc/", pid, "/fd").c_str());
-  if (links == nullptr) return;
-  while (const dirent* entry = readdir(links.get())) {
-    if (entry->d_name[0] != '.') AddLinked(dirfd(links.get()), entry->d_name);
-    if (Full()) return;
+// Whether there are any.
+bool Measurer::AddLinks(DIR* links) {
+  bool any = false;
+  while (const dirent* entry = readdir(links)) {
+    if (entry->d_name[0] == '.') continue;
+    any = true;
+    AddLinked(dirfd(links), entry->d_name);
+    if (Full()) break;
+  }
+  return any;
+}
+
+void Measurer::AddOpenFiles(const std::string& task) {
+  const Directory links = OpenListing(AT_FDCWD, (task + "/fd").c_str());
+  if (links != nullptr) {
+    AddLinks(links.get());
+  } else if (errno == EACCES || errno == EPERM) {
+    // One that ends is root's from when it has no memory any more on, and so is
+    // a zombie (proc_pid(5)).
+    usage_.files_hidden |= HasMemory(task);
   }
 }
 
-void Measurer::AddMappedFiles(pid_t pid) {
-  const Directory links =
-      OpenListing(AT_FDCWD, absl::StrCat("/proc/", pid, "/map_files").c_str());
-  if (links == nullptr) return;
-  while (const dirent* entry = readdir(links.get())) {
-    if (entry->d_name[0] != '.') AddLinked(dirfd(links.get()), entry->d_name);
+bool Measurer::AddMappedFiles(const std::string& task) {
+  const Directory links = OpenListing(AT_FDCWD, (task + "/map_files").c_str());
+  return links != nullptr && AddLinks(links.get());
+}
+
+// A thread may have a table of descriptors of its own (CLONE_FILES of clone(2),
+// CLOSE_RANGE_UNSHARE of close_range(2)), and the main one may have ended, with
+// its table and its view of the memory that all share.
+void Measurer::AddHeldFiles(pid_t pid) {
+  const Directory tasks =
+      OpenListing(AT_FDCWD, absl::StrCat("/proc/", pid, "/task").c_str());
+  if (tasks == nullptr) return;
+  bool mapped = false;
+  while (const dirent* entry = readdir(tasks.get())) {
+    if (entry->d_name[0] == '.') continue;
+    const std::string task = absl::StrCat("/proc/", entry->d_name);
+    AddOpenFiles(task);
+    mapped = mapped || AddMappedFiles(task);
     if (Full()) return;
   }
 }

@@ -44,6 +44,9 @@ struct DiskUsage {
   // Length, not blocks, of the longest regular file.
   uint64_t longest_file = 0;
   Completeness completeness = Completeness::kComplete;
+  // This process may not see what a member has open. That the member executes a
+  // file that it may not read is one reason (PR_SET_DUMPABLE, prctl(2)).
+  bool files_hidden = false;
 };
 
 struct DiskMeasurement {

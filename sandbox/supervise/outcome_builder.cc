@@ -122,6 +122,14 @@ Cause EvadedDiskCause(const Limits& limits) {
                        Bytes(limits.disk_bytes), " could not be enforced.")};
 }
 
+Cause HiddenFilesCause(const Limits& limits) {
+  return {OutcomeKind::kDiskLimit,
+          absl::StrCat("A process of the run executes a file that it may not "
+                       "read, which hides what it has open, so that the run's "
+                       "disk limit of ",
+                       Bytes(limits.disk_bytes), " could not be enforced.")};
+}
+
 Cause ProcessesCause(const Limits& limits) {
   return {OutcomeKind::kSyscallViolation,
           absl::StrCat("The run asked for more than its limit of ",

@@ -28,6 +28,7 @@ Cause MemoryCause(const Limits& limits, uint64_t used);
 Cause DiskCause(const Limits& limits, uint64_t bytes, uint64_t inodes);
 // Of a run that kept its directories from being measured.
 Cause EvadedDiskCause(const Limits& limits);
+Cause HiddenFilesCause(const Limits& limits);
 // Of a run that asked for another process, and whose request ends it for that.
 Cause ProcessesCause(const Limits& limits);
 Cause OutputCause(const Limits& limits, absl::string_view stream);

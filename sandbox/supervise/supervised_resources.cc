@@ -91,6 +91,8 @@ void Supervision::OnDiskMeasured() {
     EndRun(DiskCause(plan_.limits, disk_.usage().bytes, disk_.usage().inodes));
   } else if (disk_.evaded()) {
     EndRun(EvadedDiskCause(plan_.limits));
+  } else if (plan_.sees_open_files && disk_.usage().files_hidden) {
+    EndRun(HiddenFilesCause(plan_.limits));
   } else {
     AnswerHeldReservations();
   }

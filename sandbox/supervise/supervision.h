@@ -61,6 +61,8 @@ struct SupervisionPlan {
   // null: nobody.
   int directory = -1;
   DiskQueue* disk = nullptr;
+  // Whether this host lets the server see what a run's processes have open.
+  bool sees_open_files = false;
   ProcessTable* processes = nullptr;
   // The run's control group; null: it has none.
   RunCgroup* cgroup = nullptr;
