@@ -32,6 +32,8 @@ constexpr absl::Duration kPauseOfMakers = absl::Milliseconds(5);
 constexpr int kCloseSamples = 10;
 // Of the time of its loop, a run's samples take at most a tenth.
 constexpr int kPausePerCost = 9;
+// Beside that, near its limit of memory, in all.
+constexpr absl::Duration kCloseLooks = absl::Milliseconds(50);
 
 int Processors() {
   static const int processors =
@@ -296,6 +298,7 @@ void ResourceMeter::Sample(absl::Duration reaped_cpu) {
     SampleMemory(members);
   }
   sample_cost_ = ThreadCpuTime() - begin;
+  if (memory_ > limits_.memory_bytes / 2) close_looks_ += sample_cost_;
 }
 
 void ResourceMeter::SampleMemory(const std::vector<pid_t>& members) {
@@ -339,9 +342,13 @@ absl::Duration ResourceMeter::UntilNextSample() const {
   return std::max(ShortestPause(), std::min({cpu, memory, longest}));
 }
 
-// A run of many processes must not keep the loop from serving the others.
+// A run of many processes must not keep the loop from serving the others. But
+// one that comes near its limit of memory is looked at as often as it takes,
+// for a while.
 absl::Duration ResourceMeter::ShortestPause() const {
-  return std::max(kShortestPause, sample_cost_ * kPausePerCost);
+  const bool urgent =
+      memory_ > limits_.memory_bytes / 2 && close_looks_ < kCloseLooks;
+  return std::max(kShortestPause, sample_cost_ * (urgent ? 1 : kPausePerCost));
 }
 
 absl::Duration ResourceMeter::NoteNewProcess() {

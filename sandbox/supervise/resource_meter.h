@@ -126,6 +126,8 @@ class ResourceMeter {
   // Samples that still come close together after the last new process.
   int close_samples_ = 0;
   absl::Duration sample_cost_;
+  // What looks have cost while the run had more than half of its memory.
+  absl::Duration close_looks_;
   // Processor time when memory was last read.
   absl::Duration cpu_at_memory_sample_ = -absl::InfiniteDuration();
   uint64_t memory_ = 0;
