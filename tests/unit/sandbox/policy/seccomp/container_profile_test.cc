@@ -78,6 +78,20 @@ TEST(ContainerProfile, AllowsWhatProgramsMayDo) {
   EXPECT_GT(rows, 400);
 }
 
+// A filter for one architecture kills the calls of the others, which outranks a
+// notification: the run would end as if by a signal.
+TEST(ContainerProfile, LeavesOtherArchitecturesToTheSupervisor) {
+  const google::protobuf::Struct profile = ReadProfile();
+  std::set<std::string> architectures;
+  for (const auto& architecture :
+       profile.fields().at("architectures").list_value().values()) {
+    architectures.insert(architecture.string_value());
+  }
+  EXPECT_EQ(architectures,
+            (std::set<std::string>{"SCMP_ARCH_X86", "SCMP_ARCH_X86_64",
+                                   "SCMP_ARCH_X32"}));
+}
+
 TEST(ContainerProfile, NamesCallsThatExist) {
   for (const std::string& name : Allowed(ReadProfile())) {
     EXPECT_TRUE(SyscallNumber(name).has_value()) << name;
