@@ -233,7 +233,10 @@ bool Measurer::AddMappedFiles(const std::string& task) {
 void Measurer::AddHeldFiles(pid_t pid) {
   const Directory tasks =
       OpenListing(AT_FDCWD, absl::StrCat("/proc/", pid, "/task").c_str());
-  if (tasks == nullptr) return;
+  if (tasks == nullptr) {
+    usage_.files_hidden |= errno == EACCES || errno == EPERM;
+    return;
+  }
   bool mapped = false;
   while (const dirent* entry = readdir(tasks.get())) {
     if (entry->d_name[0] == '.') continue;

@@ -231,8 +231,9 @@ void ResourceMeter::SampleCpu(const std::vector<pid_t>& members,
 // Those that were never seen were like the others, but shorter than the time
 // between two looks.
 absl::Duration ResourceMeter::EstimateUnseen(absl::Duration since_last_look) {
-  // A look that is late is no fault of the run's.
-  const absl::Duration between = std::min(since_last_look, kLongestCharge);
+  // A look that is later than planned is no fault of the run's.
+  const absl::Duration between =
+      std::min(since_last_look, std::max(planned_pause_, kLongestCharge));
   const double share =
       std::min(1.0, static_cast<double>(Processors()) / std::max(running_, 1));
   const absl::Duration ran = (between + KernelTick()) / 2 * share;
@@ -297,19 +298,25 @@ void ResourceMeter::Sample(absl::Duration reaped_cpu) {
   if (peak_memory_ == 0 || memory_ + grown >= limits_.memory_bytes) {
     SampleMemory(members);
   }
+  const absl::Time now = MonotonicNow();
+  const bool hastened = now - sampled_ < sample_cost_ * kPausePerCost;
+  sampled_ = now;
   sample_cost_ = ThreadCpuTime() - begin;
-  if (memory_ > limits_.memory_bytes / 2) close_looks_ += sample_cost_;
+  if (hastened) close_looks_ += sample_cost_;
+  planned_pause_ = UntilNextSample();
 }
 
 void ResourceMeter::SampleMemory(const std::vector<pid_t>& members) {
   cpu_at_memory_sample_ = cpu_;
   memory_ = 0;
   uint64_t pool = 0;
+  uint64_t swapped = 0;
   uint64_t threads = 0;
   for (const pid_t pid : members) {
     const std::string status = ReadMemoryStatus(pid);
     memory_ += ResidentBytes(status);
     pool += PoolBytes(status);
+    swapped += Field(status, "VmSwap").value_or(0) * kKibibyte;
     threads += Field(status, "Threads").value_or(0);
   }
   if (memory_ > limits_.memory_bytes && members.size() > 1) {
@@ -321,7 +328,9 @@ void ResourceMeter::SampleMemory(const std::vector<pid_t>& members) {
     }
     memory_ = std::min(memory_, proportional);
   }
-  if (source_ != nullptr) memory_ = source_->MemoryBytes().value_or(memory_);
+  const std::optional<uint64_t> known =
+      source_ != nullptr ? source_->MemoryBytes() : std::nullopt;
+  if (known.has_value()) memory_ = *known + swapped;
   memory_ += pool;
   peak_memory_ = std::max(peak_memory_, memory_);
   processes_ = static_cast<uint32_t>(threads);

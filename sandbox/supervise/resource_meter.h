@@ -126,7 +126,10 @@ class ResourceMeter {
   // Samples that still come close together after the last new process.
   int close_samples_ = 0;
   absl::Duration sample_cost_;
-  // What looks have cost while the run had more than half of its memory.
+  // When the last Sample ended, and when the next one was due.
+  absl::Time sampled_ = absl::InfinitePast();
+  absl::Duration planned_pause_;
+  // What looks have cost that came sooner than others of their cost would.
   absl::Duration close_looks_;
   // Processor time when memory was last read.
   absl::Duration cpu_at_memory_sample_ = -absl::InfiniteDuration();
