@@ -209,7 +209,7 @@ void ResourceMeter::SampleCpu(const std::vector<pid_t>& members,
     vanished += times.own + times.waited;
   }
   const absl::Time now = MonotonicNow();
-  if (loses_time_) {
+  if (estimates_) {
     // If somebody has waited for them after all, it is not charged twice.
     const absl::Duration unseen = EstimateUnseen(now - looked_);
     cpu_ += unseen;
@@ -217,6 +217,7 @@ void ResourceMeter::SampleCpu(const std::vector<pid_t>& members,
   } else {
     unseen_processes_ = 0;
   }
+  estimates_ = loses_time_;
   looked_ = now;
   known_ = std::move(current);
   running_ = running;

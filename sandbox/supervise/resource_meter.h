@@ -117,8 +117,10 @@ class ResourceMeter {
   absl::Duration balance_;
   int samples_short_ = 0;
   bool loses_time_ = false;
-  // New processes that the run was allowed since `loses_time_`, less those that
-  // a look has found: the rest came and went between two.
+  // Since before the last look: looks are close together then.
+  bool estimates_ = false;
+  // New processes that the run was allowed since then, less those that a look
+  // has found: the rest came and went between two.
   int unseen_processes_ = 0;
   // Of those that a look has found and that are gone.
   absl::Duration time_of_gone_;
