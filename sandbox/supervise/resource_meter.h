@@ -8,11 +8,11 @@
 // process has in swap counts as well, and huge pages of the host's pool
 // (HugetlbPages).
 //
-// Processor time is each process's own, to the nanosecond, and what its parent
-// has waited for (clock ticks, proc_pid_stat(5)). The time of children that
-// nobody waits for is gone with them; where that happens, samples come close
-// together, and what a child did after its last one, or between two, is
-// estimated.
+// Processor time is each process's own, up to the kernel's last tick, and what
+// its parent has waited for (clock ticks, proc_pid_stat(5)). The time of
+// children that nobody waits for is gone with them; where that happens, samples
+// come close together, and what a child did after its last one, or between two,
+// is estimated.
 //
 // A UsageSource, such as a cgroup, takes the place of /proc for what it knows.
 //

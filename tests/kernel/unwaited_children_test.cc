@@ -1,9 +1,9 @@
 // Children that the kernel reaps by itself, whose processor time nobody is
 // told.
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
-#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -82,7 +82,11 @@ TEST(UnwaitedChildren, TheirTimeCounts) {
 TEST(UnwaitedChildren, ThoseThatSleepUseNone) {
   ExecutionSpec spec = Children(kIgnore, "time.sleep(0.005)", 60);
   spec.program.limits.cpu_time = 4 * kLimit;
-  EXPECT_EQ(SharedSandbox().Run(spec)->outcome().kind, OutcomeKind::kExited);
+  const auto run = SharedSandbox().Run(spec);
+  EXPECT_EQ(run->outcome().kind, OutcomeKind::kExited);
+  EXPECT_EQ(run->outcome().exit_code, 0) << run->stderr_data();
+  const std::string reports = run->stdout_data();
+  EXPECT_EQ(std::count(reports.begin(), reports.end(), '\n'), 60);
 }
 
 // Children that were waited for before, and are after, are not charged for the
@@ -106,11 +110,14 @@ TEST(UnwaitedChildren, OthersAreNotChargedForThem) {
       "except ChildProcessError: pass\n"
       "short_ones(False)\n"
       "signal.signal(signal.SIGCHLD, signal.SIG_DFL)\n"
-      "short_ones(True)\n"));
+      "short_ones(True)\n"
+      "print('done')\n"));
   // Half a second and 180 children; a naive estimate made minutes of them.
   spec.program.limits.cpu_time = absl::Seconds(3);
   spec.program.limits.wall_time = absl::Seconds(50);
-  EXPECT_EQ(SharedSandbox().Run(spec)->outcome().kind, OutcomeKind::kExited);
+  const auto run = SharedSandbox().Run(spec);
+  EXPECT_EQ(run->outcome().kind, OutcomeKind::kExited);
+  EXPECT_EQ(run->stdout_data(), "done\n") << run->stderr_data();
 }
 
 }  // namespace
