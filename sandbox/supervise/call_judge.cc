@@ -5,7 +5,6 @@
 #include <asm/unistd.h>
 #include <fcntl.h>
 #include <linux/audit.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -117,12 +116,6 @@ JudgedCall JudgeLargeMapping(const seccomp_notif& notification,
                              const JudgeContext& context) {
   JudgedCall judged = {.answer = CallAnswer::kContinue};
   const uint64_t length = notification.data.args[verdict.argument];
-  // RLIMIT_DATA counts private writable memory only (getrlimit(2)).
-  constexpr uint64_t kMapType = 0x0f;
-  if (notification.data.nr == __NR_mmap &&
-      (notification.data.args[3] & kMapType) != MAP_PRIVATE) {
-    return judged;
-  }
   if (length >= context.data_limit_bytes) judged.refused_mapping_bytes = length;
   return judged;
 }
@@ -209,6 +202,10 @@ JudgedCall JudgeCall(const seccomp_notif& notification,
       return JudgeTargetProcess(notification, verdict, context);
     case Question::kLargeMapping:
       return JudgeLargeMapping(notification, verdict, context);
+    case Question::kSharedMapping:
+      return {.answer = CallAnswer::kContinue,
+              .shared_mapping_bytes =
+                  notification.data.args[verdict.argument]};
     case Question::kOpenForWrite:
       return JudgeOpenForWrite(notification, context);
     case Question::kNewProcess:

@@ -46,6 +46,8 @@ struct JudgedCall {
   bool ignores_children = false;
   // A mapping that RLIMIT_DATA is about to refuse, in bytes; 0: none.
   uint64_t refused_mapping_bytes = 0;
+  // A shared mapping that the program asks for, in bytes; 0: none.
+  uint64_t shared_mapping_bytes = 0;
 };
 
 // What a judgement depends on besides the call. Borrowed.

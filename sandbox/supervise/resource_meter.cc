@@ -1,13 +1,10 @@
 #include "sandbox/supervise/resource_meter.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <memory>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -48,8 +45,9 @@ absl::Duration Tick() {
   return tick;
 }
 
-// What the end of a process takes by itself: of an interpreter, 0.3 ms.
-constexpr absl::Duration kCostOfExit = absl::Microseconds(300);
+// What the end of a process takes by itself, of an interpreter 0.3 to 0.4 ms,
+// and a little for what the rest of an estimate may miss.
+constexpr absl::Duration kCostOfExit = absl::Microseconds(500);
 // The longest time between two looks that a run is charged for by estimate.
 constexpr absl::Duration kLongestCharge = absl::Milliseconds(10);
 
@@ -62,79 +60,6 @@ absl::Duration KernelTick() {
     return absl::DurationFromTimespec(resolution);
   }();
   return tick;
-}
-
-// A file of /proc, which fits the buffer or is cut.
-std::string ReadProcFile(pid_t pid, absl::string_view name) {
-  const UniqueFd fd(open(absl::StrCat("/proc/", pid, "/", name).c_str(),
-                         O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return "";
-  char buffer[4096];
-  const ssize_t size = read(fd.get(), buffer, sizeof(buffer));
-  return size > 0 ? std::string(buffer, static_cast<size_t>(size)) : "";
-}
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const { closedir(directory); }
-};
-
-// The number behind "KEY:" at the start of a line.
-std::optional<uint64_t> Field(absl::string_view text, absl::string_view key) {
-  for (absl::string_view line : absl::StrSplit(text, '\n')) {
-    if (!absl::ConsumePrefix(&line, key) || !absl::ConsumePrefix(&line, ":")) {
-      continue;
-    }
-    line = absl::StripLeadingAsciiWhitespace(line);
-    uint64_t value;
-    if (absl::SimpleAtoi(line.substr(0, line.find(' ')), &value)) return value;
-  }
-  return std::nullopt;
-}
-
-constexpr uint64_t kKibibyte = 1024;
-
-// The status file of a process that has memory. A main thread that has ended
-// while others go on has none to show (proc_pid_status(5)): then one of those.
-std::string ReadMemoryStatus(pid_t pid) {
-  std::string status = ReadProcFile(pid, "status");
-  if (Field(status, "RssAnon").has_value()) return status;
-  const std::unique_ptr<DIR, CloseDirectory> tasks(
-      opendir(absl::StrCat("/proc/", pid, "/task").c_str()));
-  if (tasks == nullptr) return status;
-  while (const dirent* entry = readdir(tasks.get())) {
-    pid_t tid;
-    if (!absl::SimpleAtoi(entry->d_name, &tid)) continue;
-    std::string other = ReadProcFile(tid, "status");
-    if (Field(other, "RssAnon").has_value()) return other;
-  }
-  return status;
-}
-
-// What only this process keeps in memory, page tables included, or has sent to
-// the host's swap (MADV_PAGEOUT, madvise(2)).
-uint64_t ResidentBytes(absl::string_view status) {
-  return (Field(status, "RssAnon").value_or(0) +
-          Field(status, "RssShmem").value_or(0) +
-          Field(status, "VmSwap").value_or(0) +
-          Field(status, "VmPTE").value_or(0)) *
-         kKibibyte;
-}
-
-// Huge pages of the host's pool, which are in no other figure, and in no
-// control group's (MAP_HUGETLB, mmap(2)).
-uint64_t PoolBytes(absl::string_view status) {
-  return Field(status, "HugetlbPages").value_or(0) * kKibibyte;
-}
-
-// Anonymous and shared pages in proportion; nullopt when the kernel does not
-// say (a process that made itself undumpable, a kernel before 5.15).
-std::optional<uint64_t> ProportionalBytes(pid_t pid) {
-  const std::string rollup = ReadProcFile(pid, "smaps_rollup");
-  const std::optional<uint64_t> anonymous = Field(rollup, "Pss_Anon");
-  const std::optional<uint64_t> shared = Field(rollup, "Pss_Shmem");
-  if (!anonymous.has_value() || !shared.has_value()) return std::nullopt;
-  return (*anonymous + *shared + Field(rollup, "SwapPss").value_or(0)) *
-         kKibibyte;
 }
 
 }  // namespace
@@ -307,35 +232,70 @@ void ResourceMeter::Sample(absl::Duration reaped_cpu) {
   planned_pause_ = UntilNextSample();
 }
 
+// With what its processes cannot be seen to keep in shared mappings.
+uint64_t ResourceMeter::WithUnseen(const ResidentMemory& seen,
+                                   uint64_t most_shared) {
+  return seen.own + std::max(seen.shared, most_shared);
+}
+
+// What the run may keep in shared mappings, seen or not. A little is not worth
+// a look at each mapping.
+uint64_t ResourceMeter::MostShared(const std::vector<pid_t>& members) const {
+  if (shared_mappings_.total_bytes() <= limits_.memory_bytes / 8) return 0;
+  const uint64_t held = shared_mappings_.HeldBytes(members);
+  // The faults of children that nobody waits for are gone with them.
+  if (held == 0 || loses_time_) return held;
+  const uint64_t faulted = FaultedBytes(members);
+  return std::min(held, faulted + std::min(reaped_fault_bytes_, ~faulted));
+}
+
 void ResourceMeter::SampleMemory(const std::vector<pid_t>& members) {
   cpu_at_memory_sample_ = cpu_;
-  memory_ = 0;
+  ResidentMemory seen;
   uint64_t pool = 0;
   uint64_t swapped = 0;
   uint64_t threads = 0;
   for (const pid_t pid : members) {
-    const std::string status = ReadMemoryStatus(pid);
-    memory_ += ResidentBytes(status);
-    pool += PoolBytes(status);
-    swapped += Field(status, "VmSwap").value_or(0) * kKibibyte;
-    threads += Field(status, "Threads").value_or(0);
-  }
-  if (memory_ > limits_.memory_bytes && members.size() > 1) {
-    uint64_t proportional = 0;
-    for (const pid_t pid : members) {
-      const std::optional<uint64_t> bytes = ProportionalBytes(pid);
-      proportional +=
-          bytes.has_value() ? *bytes : ResidentBytes(ReadMemoryStatus(pid));
-    }
-    memory_ = std::min(memory_, proportional);
+    const ProcessMemory memory = ReadProcessMemory(pid);
+    seen.own += memory.resident.own;
+    seen.shared += memory.resident.shared;
+    pool += memory.pool;
+    swapped += memory.swapped;
+    threads += memory.threads;
   }
   const std::optional<uint64_t> known =
       source_ != nullptr ? source_->MemoryBytes() : std::nullopt;
-  if (known.has_value()) memory_ = *known + swapped;
-  memory_ += pool;
-  peak_memory_ = std::max(peak_memory_, memory_);
+  uint64_t most_shared = 0;
+  if (known.has_value()) {
+    seen = {.own = *known + swapped};
+  } else {
+    most_shared = MostShared(members);
+    if (WithUnseen(seen, most_shared) > limits_.memory_bytes &&
+        members.size() > 1) {
+      seen = InProportion(members, seen);
+    }
+  }
+  memory_ = WithUnseen(seen, most_shared) + pool;
+  // What was not seen is in the record when it decides.
+  peak_memory_ = std::max(
+      peak_memory_, over_memory_limit() ? memory_ : seen.own + seen.shared + pool);
   processes_ = static_cast<uint32_t>(threads);
   peak_processes_ = std::max(peak_processes_, processes_);
+}
+
+// Or `resident`, if that is less.
+ResidentMemory ResourceMeter::InProportion(const std::vector<pid_t>& members,
+                                           const ResidentMemory& resident) {
+  ResidentMemory sum;
+  for (const pid_t pid : members) {
+    const std::optional<ResidentMemory> read = ReadProportionalMemory(pid);
+    const ResidentMemory memory =
+        read.has_value() ? *read : ReadProcessMemory(pid).resident;
+    sum.own += memory.own;
+    sum.shared += memory.shared;
+  }
+  return {.own = std::min(sum.own, resident.own),
+          .shared = std::min(sum.shared, resident.shared)};
 }
 
 absl::Duration ResourceMeter::UntilNextSample() const {

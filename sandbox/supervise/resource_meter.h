@@ -6,7 +6,8 @@
 // more than one process, the proportional set size (proc_pid_smaps(5)), because
 // pages that a fork shares are counted once for each process otherwise. What a
 // process has in swap counts as well, and huge pages of the host's pool
-// (HugetlbPages).
+// (HugetlbPages), and what shared mappings may keep unseen
+// (shared_mappings.h).
 //
 // Processor time is each process's own, up to the kernel's last tick, and what
 // its parent has waited for (clock ticks, proc_pid_stat(5)). The time of
@@ -31,7 +32,9 @@
 
 #include "absl/time/time.h"
 #include "sandbox/spec/limits.h"
+#include "sandbox/supervise/process_memory.h"
 #include "sandbox/supervise/process_table.h"
+#include "sandbox/supervise/shared_mappings.h"
 
 namespace cordon::sandbox {
 
@@ -56,6 +59,11 @@ class ResourceMeter {
   // The ends of the run's processes may be nobody's to wait for (SA_NOCLDWAIT,
   // sigaction(2)). A Sample finds SIG_IGN by itself.
   void NoteLostChildren() { loses_time_ = true; }
+
+  // The run asks for a shared mapping of this length (mmap(2)).
+  void NoteSharedMapping(uint64_t bytes) { shared_mappings_.Note(bytes); }
+  // Of processes that the supervisor has waited for (getrusage(2)).
+  void NoteReapedFaults(uint64_t bytes) { reaped_fault_bytes_ += bytes; }
 
   // Looks at the run now. `reaped_cpu` is the processor time of processes that
   // the supervisor has already waited for.
@@ -100,6 +108,10 @@ class ResourceMeter {
   absl::Duration EstimateUnseen(absl::Duration since_last_look);
   void Balance(absl::Duration waited, absl::Duration vanished, size_t members);
   void SampleMemory(const std::vector<pid_t>& members);
+  static uint64_t WithUnseen(const ResidentMemory& seen, uint64_t most_shared);
+  uint64_t MostShared(const std::vector<pid_t>& members) const;
+  static ResidentMemory InProportion(const std::vector<pid_t>& members,
+                                     const ResidentMemory& resident);
   absl::Duration ShortestPause() const;
 
   const Limits limits_;
@@ -135,6 +147,8 @@ class ResourceMeter {
   absl::Duration close_looks_;
   // Processor time when memory was last read.
   absl::Duration cpu_at_memory_sample_ = -absl::InfiniteDuration();
+  SharedMappings shared_mappings_;
+  uint64_t reaped_fault_bytes_ = 0;
   uint64_t memory_ = 0;
   uint64_t peak_memory_ = 0;
   uint32_t processes_ = 1;

@@ -101,6 +101,9 @@ void Supervision::HandleCall(uint64_t id, pid_t tid, JudgedCall judged) {
       std::max(refused_mapping_bytes_, judged.refused_mapping_bytes);
   may_signal_file_size_ |= judged.may_signal_file_size;
   if (judged.ignores_children) meter_.NoteLostChildren();
+  if (judged.shared_mapping_bytes > 0) {
+    meter_.NoteSharedMapping(judged.shared_mapping_bytes);
+  }
   HeldCall call = {.id = id,
                    .since = MonotonicNow(),
                    .violation = {},

@@ -228,6 +228,14 @@ void AddMemory(std::vector<Row>& rows) {
             memory),
        Memory});
   rows.push_back(
+      {"memory, shared pages that are dropped", "MiB", 128,
+       With(PythonSpec("import mmap\nm = mmap.mmap(-1, 2 << 30)\n"
+                       "for at in range(0, 2 << 30, 4 << 20):\n"
+                       "  m[at:at + (4 << 20)] = bytes(4 << 20)\n"
+                       "  m.madvise(mmap.MADV_DONTNEED, at, 4 << 20)\n"),
+            memory),
+       Memory});
+  rows.push_back(
       {"memory, a child whose parent goes on", "MiB", 128,
        With(BashSpec("python3 -c 'x = bytearray(b\"x\" * (1 << 30))'; sleep 9"),
             memory),

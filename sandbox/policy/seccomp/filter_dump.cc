@@ -164,6 +164,8 @@ std::string DescribeVerdict(const Verdict& verdict) {
       return "ask open for write";
     case Question::kLargeMapping:
       return absl::StrCat("ask large mapping of arg", verdict.argument);
+    case Question::kSharedMapping:
+      return absl::StrCat("ask shared mapping of arg", verdict.argument);
     case Question::kNewProcess:
       return "ask new process";
     case Question::kReserveSpace:

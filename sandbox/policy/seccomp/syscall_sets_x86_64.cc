@@ -44,7 +44,7 @@ std::vector<SyscallSet> Memory() {
       {"own memory: every program",
        Allow(),
        {Sys::mprotect, Sys::munmap, Sys::brk, Sys::msync, Sys::mincore,
-        Sys::madvise, Sys::membarrier}},
+        Sys::membarrier}},
       {"pinning own memory, bounded by RLIMIT_MEMLOCK: JVM, numeric code",
        Allow(),
        {Sys::mlock, Sys::mlock2, Sys::munlock, Sys::mlockall, Sys::munlockall}},

@@ -93,14 +93,23 @@ void AddMemory(Rows& rows) {
   constexpr uint64_t kFourGibibytesOrMore = ~uint64_t{UINT32_MAX};
   constexpr const char* kReason =
       "memory: every program; one that asks for more than it may have at once "
-      "is remembered";
+      "is remembered, and so is what its processes may share";
+  // In MAP_SHARED_VALIDATE as well. Huge pages stay when they are dropped, as
+  // small ones do, but no list shows how many there can be.
+  constexpr uint32_t kSharedAndHuge = MAP_SHARED | MAP_HUGETLB;
   Add(Sys::mmap,
-      {{{AnyBitSet64(1, kFourGibibytesOrMore), AnyBitSet32(2, PROT_WRITE)},
+      {{{MaskedEquals32(3, kSharedAndHuge, kSharedAndHuge)}, Refuse(ENOMEM)},
+       {{AnyBitSet32(3, MAP_SHARED)}, AskSharedMapping(1)},
+       {{AnyBitSet64(1, kFourGibibytesOrMore), AnyBitSet32(2, PROT_WRITE)},
         AskLargeMapping(1)}},
       Allow(), kReason, rows);
   Add(Sys::mremap,
       {{{AnyBitSet64(2, kFourGibibytesOrMore)}, AskLargeMapping(2)}}, Allow(),
       kReason, rows);
+  // It would fill the holes of a shared mapping without a fault for each page.
+  constexpr uint32_t kCollapse = 25;  // MADV_COLLAPSE, Linux 6.1.
+  Add(Sys::madvise, AnyOf(2, {kCollapse}, Refuse(EINVAL)), Allow(),
+      "hints on own memory: every allocator; but no huge pages at once", rows);
 }
 
 // A program that ignored SIGXFSZ, as CPython does, would get EFBIG instead of

@@ -41,10 +41,15 @@ enum class Question {
   kOpenForWrite,
   // A writable mapping of 4 GiB or more, whose length is in
   // `Verdict::argument`:
-  // whether the process's RLIMIT_DATA is about to refuse it, so that a program
+  // whether the process's RLIMIT_DATA, which counts private writable memory
+  // (getrlimit(2)), is about to refuse it, so that a program
   // that fails of it is known to have failed of its memory limit. The kernel
   // decides.
   kLargeMapping,
+  // A shared mapping, whose length is in `Verdict::argument`: it is remembered,
+  // because no figure of a process says for sure what such memory keeps
+  // (supervise/shared_mappings.h). The kernel decides.
+  kSharedMapping,
   // A new process or thread: whether the run may have another one.
   kNewProcess,
   // fallocate(2), which takes disk without writing; `Verdict::argument` is its
@@ -73,7 +78,8 @@ struct Verdict {
   // With kAsk.
   Question question = Question::kTargetProcess;
   // With kAsk: which argument, 0 to 5, the question is about: the pid of
-  // kTargetProcess, the length of kLargeMapping and kReserveSpace.
+  // kTargetProcess, the length of kLargeMapping, kSharedMapping and
+  // kReserveSpace.
   int argument = 0;
 
   friend bool operator==(const Verdict&, const Verdict&) = default;
@@ -106,6 +112,12 @@ constexpr Verdict AskTargetProcess(int argument) {
 constexpr Verdict AskLargeMapping(int length_argument) {
   return {.kind = VerdictKind::kAsk,
           .question = Question::kLargeMapping,
+          .argument = length_argument};
+}
+
+constexpr Verdict AskSharedMapping(int length_argument) {
+  return {.kind = VerdictKind::kAsk,
+          .question = Question::kSharedMapping,
           .argument = length_argument};
 }
 

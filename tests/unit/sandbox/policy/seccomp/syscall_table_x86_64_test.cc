@@ -285,6 +285,21 @@ TEST(SyscallTableTest, HugeWritableMappingsAreLookedAt) {
   EXPECT_EQ(On(Sys::mremap, {0, kFourGibibytes, 4096}), Allow());
 }
 
+TEST(SyscallTableTest, SharedMappingsAreLookedAt) {
+  constexpr uint64_t kValidated = 3;  // MAP_SHARED_VALIDATE
+  EXPECT_EQ(On(Sys::mmap, {0, 4096, PROT_READ, MAP_SHARED}),
+            AskSharedMapping(1));
+  EXPECT_EQ(On(Sys::mmap, {0, 4096, PROT_READ, kValidated}),
+            AskSharedMapping(1));
+  EXPECT_EQ(On(Sys::mmap, {0, 4096, PROT_READ, MAP_PRIVATE}), Allow());
+  EXPECT_EQ(On(Sys::mmap, {0, 4096, PROT_READ, MAP_SHARED | MAP_HUGETLB}),
+            Refuse(ENOMEM));
+  EXPECT_EQ(On(Sys::mmap, {0, 4096, PROT_READ, MAP_PRIVATE | MAP_HUGETLB}),
+            Allow());
+  EXPECT_EQ(On(Sys::madvise, {0, 4096, MADV_DONTNEED}), Allow());
+  EXPECT_EQ(On(Sys::madvise, {0, 4096, 25}), Refuse(EINVAL));
+}
+
 TEST(SyscallTableTest, TheFileSizeSignalKeepsItsAction) {
   EXPECT_EQ(On(Sys::rt_sigaction, {SIGXFSZ, 0x1000}), Pretend());
   EXPECT_EQ(On(Sys::rt_sigaction, {SIGXFSZ, 0, 0x1000}), Allow());

@@ -1,0 +1,98 @@
+#include "sandbox/supervise/process_memory.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <memory>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "sandbox/base/unique_fd.h"
+
+namespace cordon::sandbox {
+namespace {
+
+constexpr uint64_t kKibibyte = 1024;
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { closedir(directory); }
+};
+
+// The number behind "KEY:" at the start of a line.
+std::optional<uint64_t> Field(absl::string_view text, absl::string_view key) {
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    if (!absl::ConsumePrefix(&line, key) || !absl::ConsumePrefix(&line, ":")) {
+      continue;
+    }
+    line = absl::StripLeadingAsciiWhitespace(line);
+    uint64_t value;
+    if (absl::SimpleAtoi(line.substr(0, line.find(' ')), &value)) return value;
+  }
+  return std::nullopt;
+}
+
+uint64_t Kibibytes(absl::string_view text, absl::string_view key) {
+  return Field(text, key).value_or(0) * kKibibyte;
+}
+
+// The status file of a process that has memory. A main thread that has ended
+// while others go on has none to show (proc_pid_status(5)): then one of those.
+std::string ReadMemoryStatus(pid_t pid) {
+  std::string status = ReadProcFile(pid, "status");
+  if (Field(status, "RssAnon").has_value()) return status;
+  const std::unique_ptr<DIR, CloseDirectory> tasks(
+      opendir(absl::StrCat("/proc/", pid, "/task").c_str()));
+  if (tasks == nullptr) return status;
+  while (const dirent* entry = readdir(tasks.get())) {
+    pid_t tid;
+    if (!absl::SimpleAtoi(entry->d_name, &tid)) continue;
+    std::string other = ReadProcFile(tid, "status");
+    if (Field(other, "RssAnon").has_value()) return other;
+  }
+  return status;
+}
+
+}  // namespace
+
+std::string ReadProcFile(pid_t pid, absl::string_view name, size_t most) {
+  const UniqueFd fd(open(absl::StrCat("/proc/", pid, "/", name).c_str(),
+                         O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return "";
+  std::string text;
+  char buffer[4096];
+  while (text.size() < most) {
+    const ssize_t size =
+        read(fd.get(), buffer, std::min(sizeof(buffer), most - text.size()));
+    if (size <= 0) break;
+    text.append(buffer, static_cast<size_t>(size));
+  }
+  return text;
+}
+
+ProcessMemory ReadProcessMemory(pid_t pid) {
+  const std::string status = ReadMemoryStatus(pid);
+  ProcessMemory memory;
+  memory.swapped = Kibibytes(status, "VmSwap");
+  memory.resident.own =
+      Kibibytes(status, "RssAnon") + memory.swapped + Kibibytes(status, "VmPTE");
+  memory.resident.shared = Kibibytes(status, "RssShmem");
+  memory.pool = Kibibytes(status, "HugetlbPages");
+  memory.threads = Field(status, "Threads").value_or(0);
+  return memory;
+}
+
+std::optional<ResidentMemory> ReadProportionalMemory(pid_t pid) {
+  const std::string rollup = ReadProcFile(pid, "smaps_rollup");
+  const std::optional<uint64_t> anonymous = Field(rollup, "Pss_Anon");
+  const std::optional<uint64_t> shared = Field(rollup, "Pss_Shmem");
+  if (!anonymous.has_value() || !shared.has_value()) return std::nullopt;
+  return ResidentMemory{
+      .own = *anonymous * kKibibyte + Kibibytes(rollup, "SwapPss"),
+      .shared = *shared * kKibibyte};
+}
+
+}  // namespace cordon::sandbox

@@ -1,0 +1,51 @@
+// What one process keeps in memory, as /proc tells it.
+//
+// Contract: stateless; the files of a process that ends meanwhile read as
+// empty, and count nothing.
+
+#ifndef CORDON_SANDBOX_SUPERVISE_PROCESS_MEMORY_H_
+#define CORDON_SANDBOX_SUPERVISE_PROCESS_MEMORY_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace cordon::sandbox {
+
+// In bytes.
+struct ResidentMemory {
+  // Its own: anonymous pages, page tables, and what it has sent to the host's
+  // swap (MADV_PAGEOUT, madvise(2)).
+  uint64_t own = 0;
+  // Pages that it may share with others: shared anonymous mappings.
+  uint64_t shared = 0;
+};
+
+struct ProcessMemory {
+  ResidentMemory resident;
+  // The part of `resident.own` that is in swap.
+  uint64_t swapped = 0;
+  // Huge pages of the host's pool, which are in no other figure, and in no
+  // control group's (MAP_HUGETLB, mmap(2)).
+  uint64_t pool = 0;
+  uint64_t threads = 0;
+};
+
+// proc_pid_status(5)
+ProcessMemory ReadProcessMemory(pid_t pid);
+
+// Pages that several processes share count for each in proportion
+// (proc_pid_smaps(5)). nullopt when the kernel does not say: a process that
+// made itself undumpable, a kernel before 5.15.
+std::optional<ResidentMemory> ReadProportionalMemory(pid_t pid);
+
+// Up to `most` bytes of a file of /proc/PID; empty when it cannot be read.
+std::string ReadProcFile(pid_t pid, absl::string_view name, size_t most = 4096);
+
+}  // namespace cordon::sandbox
+
+#endif  // CORDON_SANDBOX_SUPERVISE_PROCESS_MEMORY_H_

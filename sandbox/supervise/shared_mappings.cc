@@ -1,0 +1,167 @@
+#include "sandbox/supervise/shared_mappings.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <optional>
+#include <set>
+#include <string>
+#include <system_error>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "sandbox/supervise/process_memory.h"
+
+namespace cordon::sandbox {
+namespace {
+
+constexpr uint64_t kUnknown = std::numeric_limits<uint64_t>::max();
+
+uint64_t PageBytes() {
+  static const auto bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
+uint64_t SaturatingAdd(uint64_t a, uint64_t b) {
+  return a > kUnknown - b ? kUnknown : a + b;
+}
+
+uint64_t SaturatingMultiply(uint64_t a, uint64_t b) {
+  return b != 0 && a > kUnknown / b ? kUnknown : a * b;
+}
+
+// Of the mappings in a maps file. A run cannot have the name otherwise, since
+// it ends a path; one that names its mappings (PR_SET_VMA, prctl(2)) has the
+// other.
+void AddInodes(absl::string_view maps, std::set<uint64_t>& inodes) {
+  for (const absl::string_view line : absl::StrSplit(maps, '\n')) {
+    if (!absl::StrContains(line, "/dev/zero (deleted)") &&
+        !absl::StrContains(line, "[anon_shmem:")) {
+      continue;
+    }
+    constexpr size_t kInode = 4;
+    const std::vector<absl::string_view> fields =
+        absl::StrSplit(line, absl::MaxSplits(' ', kInode + 1));
+    uint64_t inode;
+    if (fields.size() > kInode && absl::SimpleAtoi(fields[kInode], &inode)) {
+      inodes.insert(inode);
+    }
+  }
+}
+
+// False: the kernel does not show them.
+bool AddInodesOf(pid_t pid, std::set<uint64_t>& inodes) {
+  // A main thread that has ended while others go on has no memory to show.
+  std::error_code error;
+  for (std::filesystem::directory_iterator
+           task(absl::StrCat("/proc/", pid, "/task"), error),
+       end;
+       !error && task != end; task.increment(error)) {
+    pid_t tid;
+    if (!absl::SimpleAtoi(task->path().filename().string(), &tid)) continue;
+    // Of more than that a look would take too long.
+    constexpr size_t kMost = size_t{16} << 20;
+    const std::string maps = ReadProcFile(tid, "maps", kMost);
+    if (maps.size() >= kMost) return false;
+    if (maps.empty()) continue;
+    AddInodes(maps, inodes);
+    return true;
+  }
+  // It has ended, or it may not be looked at.
+  const ProcessMemory memory = ReadProcessMemory(pid);
+  return memory.resident.own == 0 && memory.resident.shared == 0;
+}
+
+// Huge pages in shared memory: one fault brings more than a page
+// (Documentation/admin-guide/mm/transhuge.rst).
+bool FaultsBringOnePage() {
+  namespace fs = std::filesystem;
+  const auto is_off = [](const fs::path& file) {
+    std::ifstream stream(file);
+    const std::string text((std::istreambuf_iterator<char>(stream)),
+                           std::istreambuf_iterator<char>());
+    return !stream.is_open() || absl::StrContains(text, "[never]") ||
+           absl::StrContains(text, "[deny]") ||
+           absl::StrContains(text, "[inherit]");
+  };
+  const fs::path settings = "/sys/kernel/mm/transparent_hugepage";
+  if (!is_off(settings / "shmem_enabled")) return false;
+  std::error_code error;
+  for (fs::directory_iterator entry(settings, error), end;
+       !error && entry != end; entry.increment(error)) {
+    if (!is_off(entry->path() / "shmem_enabled")) return false;
+  }
+  return true;
+}
+
+// Its own and those of the children that it has waited for.
+uint64_t FaultsOf(pid_t pid) {
+  const std::string stat = ReadProcFile(pid, "stat");
+  // The name, in parentheses, may hold anything; what follows is numbers, but
+  // for the state.
+  const size_t name_end = stat.rfind(')');
+  if (name_end == std::string::npos) return 0;
+  const std::vector<absl::string_view> fields = absl::StrSplit(
+      absl::string_view(stat).substr(name_end + 1), ' ', absl::SkipEmpty());
+  constexpr size_t kFirst = 7;  // "minflt", field 10.
+  constexpr size_t kLast = 10;  // "cmajflt", field 13.
+  uint64_t sum = 0;
+  for (size_t i = kFirst; i <= kLast && i < fields.size(); ++i) {
+    uint64_t faults;
+    if (absl::SimpleAtoi(fields[i], &faults)) sum += faults;
+  }
+  return sum;
+}
+
+}  // namespace
+
+void SharedMappings::Note(uint64_t bytes) {
+  const uint64_t page = PageBytes();
+  bytes = bytes > kUnknown - page ? kUnknown : (bytes + page - 1) / page * page;
+  ++requests_[bytes];
+  total_bytes_ = SaturatingAdd(total_bytes_, bytes);
+  // The smallest are then taken for a little larger.
+  constexpr size_t kMostLengths = 1024;
+  if (requests_.size() > kMostLengths) {
+    const size_t count = requests_.begin()->second;
+    requests_.erase(requests_.begin());
+    requests_.begin()->second += count;
+  }
+}
+
+uint64_t SharedMappings::LargestBytes(size_t count) const {
+  uint64_t sum = 0;
+  for (auto request = requests_.rbegin();
+       request != requests_.rend() && count > 0; ++request) {
+    const size_t taken = std::min(count, request->second);
+    sum = SaturatingAdd(sum, SaturatingMultiply(request->first, taken));
+    count -= taken;
+  }
+  return sum;
+}
+
+uint64_t SharedMappings::HeldBytes(const std::vector<pid_t>& members) const {
+  std::set<uint64_t> inodes;
+  for (const pid_t pid : members) {
+    if (!AddInodesOf(pid, inodes)) return total_bytes_;
+  }
+  return LargestBytes(inodes.size());
+}
+
+uint64_t FaultedBytes(const std::vector<pid_t>& members) {
+  static const bool one_page = FaultsBringOnePage();
+  if (!one_page) return kUnknown;
+  uint64_t faults = 0;
+  for (const pid_t pid : members) faults += FaultsOf(pid);
+  return SaturatingMultiply(faults, PageBytes());
+}
+
+}  // namespace cordon::sandbox
