@@ -148,6 +148,8 @@ void Bench::AddRows() {
   Add("samples of time and memory", "a millisecond of computing", "compute",
       300);
   Add("the same", "1 MiB of memory taken, of 256", "take-memory", 256);
+  Add("shared mappings are asked for", "1 MiB shared, filled and given back",
+      "share-memory", 1'000);
   Add("all that concerns files", "1 MiB written, of 128", "write-disk", 128);
   AddDisk();
 }

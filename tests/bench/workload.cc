@@ -101,6 +101,13 @@ void TakeMemory() {
   if (memory == MAP_FAILED) Die("mmap");
 }
 
+// Written to and given back.
+void ShareMemory() {
+  void* const memory = mmap(nullptr, kMebibyte, PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  if (memory == MAP_FAILED || munmap(memory, kMebibyte) != 0) Die("mmap");
+}
+
 // A mebibyte; a new file for every sixteen.
 void WriteDisk() {
   static int fd = -1;
@@ -146,6 +153,7 @@ constexpr Act kActs[] = {
     {"fork-child", ForkChild},
     {"spawn-child", SpawnChild},
     {"take-memory", TakeMemory},
+    {"share-memory", ShareMemory},
     {"write-disk", WriteDisk},
     {"open-for-reading", OpenForReading},
     {"open-for-writing", OpenForWriting},
