@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -15,6 +17,21 @@
 
 namespace cordon::sandbox {
 namespace {
+
+// As the kernel names what is there: a view may name it by a link.
+std::vector<std::string> WithTargets(const std::vector<std::string>& paths) {
+  std::vector<std::string> all = paths;
+  for (const std::string& path : paths) {
+    std::error_code error;
+    std::filesystem::path target = std::filesystem::canonical(path, error);
+    if (!error && target != path) all.push_back(target.string());
+  }
+  return all;
+}
+
+ReadableView Readable(const FileView& view) {
+  return {WithTargets(view.read_execute), WithTargets(view.read)};
+}
 
 absl::Status Cancelled() {
   return absl::CancelledError("the run was cancelled");
@@ -28,6 +45,7 @@ Execution::Execution(const ExecutionContext* context, EventLoop* loop,
     : context_(context),
       loop_(loop),
       view_(std::move(view)),
+      policy_(context->policies->For(spec.audit)),
       spec_(std::move(spec)),
       observer_(std::move(observer)),
       phase_(spec_.compile.has_value() ? Phase::kCompile : Phase::kProgram) {}
@@ -95,9 +113,10 @@ absl::StatusOr<ArmedChild> Execution::ArmChild() {
     absl::Status status = workspace_->cgroup->StartOver();
     if (!status.ok()) return status;
   }
-  return context_->workspaces->Arm(*workspace_, phase_ == Phase::kCompile
-                                                    ? compile_directory_.get()
-                                                    : program_directory_.get());
+  return context_->workspaces->Arm(*workspace_, policy_,
+                                   phase_ == Phase::kCompile
+                                       ? compile_directory_.get()
+                                       : program_directory_.get());
 }
 
 absl::Status Execution::Prepare() {
@@ -111,13 +130,14 @@ absl::Status Execution::Prepare() {
   return absl::OkStatus();
 }
 
-// The child that was armed ahead starts in the directory itself, and is good
-// for one step. If it is not used it goes before the program comes: a group at
+// The child that was armed ahead starts in the directory itself, under the usual
+// policy, and is good for one step. If it is not used it goes before the program comes: a group at
 // its memory limit would be ended with all that have the server's memory.
 bool Execution::OrderAhead() {
   std::optional<ArmedChild> ahead =
       std::exchange(workspace_->child, std::nullopt);
-  if (!ahead.has_value() || !CurrentStep().working_directory.empty()) {
+  if (!ahead.has_value() || !CurrentStep().working_directory.empty() ||
+      &policy_ != &context_->policies->usual()) {
     return false;
   }
   child_ = *std::move(ahead);
@@ -208,9 +228,10 @@ void Execution::Supervise(RunningChild child) {
   plan.output_mode = step.output_mode;
   plan.on_violation = spec_.on_violation;
   plan.stdin_data = std::move(step.stdin_data);
-  plan.policy = context_->policy;
+  plan.policy = &policy_.policy;
   plan.masked_syscalls = &context_->host->masked_syscalls;
   plan.writable = {workspace_->workspace.path(), spec_.view.read_write};
+  if (spec_.audit == AuditScope::kAll) plan.readable = Readable(spec_.view);
   plan.directory = workspace_->workspace.fd();
   plan.disk = context_->disk;
   plan.sees_open_files = context_->host->child_memory_readable;

@@ -23,8 +23,8 @@
 #include "sandbox/launch/armed_child.h"
 #include "sandbox/launch/prepared_child.h"
 #include "sandbox/policy/landlock/ruleset.h"
-#include "sandbox/policy/seccomp/syscall_policy.h"
 #include "sandbox/ready_workspaces.h"
+#include "sandbox/run_policies.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/supervise/disk_meter.h"
 #include "sandbox/supervise/event_loop.h"
@@ -45,7 +45,7 @@ struct ExecutionContext {
   const SandboxOptions* options = nullptr;
   const HostFeatures* host = nullptr;
   const Enforcement* enforcement = nullptr;
-  const SyscallPolicy* policy = nullptr;
+  const RunPolicies* policies = nullptr;
   ReadyWorkspaces* workspaces = nullptr;
   ProcessTable* processes = nullptr;
   DiskQueue* disk = nullptr;
@@ -97,6 +97,7 @@ class Execution : public Run,
   const ExecutionContext* const context_;
   EventLoop* const loop_;
   const std::shared_ptr<const ViewRuleset> view_;
+  const RunPolicy& policy_;
   ExecutionSpec spec_;
   std::shared_ptr<RunObserver> observer_;
 

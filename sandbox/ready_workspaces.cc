@@ -1,5 +1,7 @@
 #include "sandbox/ready_workspaces.h"
 
+#include <asm/unistd.h>
+
 #include <utility>
 
 #include "absl/status/status.h"
@@ -113,6 +115,7 @@ absl::StatusOr<ReadyWorkspace> ReadyWorkspaces::MakeOwnedBy(
 }
 
 absl::StatusOr<ArmedChild> ReadyWorkspaces::Arm(const ReadyWorkspace& workspace,
+                                                const RunPolicy& policy,
                                                 int working_directory) const {
   ArmPlan plan;
   plan.working_directory = working_directory;
@@ -120,7 +123,9 @@ absl::StatusOr<ArmedChild> ReadyWorkspaces::Arm(const ReadyWorkspace& workspace,
     plan.identity = RunIdentity{*id, *id};
   }
   plan.landlock_ruleset = workspace.ruleset.get();
-  plan.filter = filter_;
+  plan.filter = &policy.filter;
+  plan.asks_to_execute =
+      policy.policy.Evaluate(__NR_execve, {}).kind == VerdictKind::kAsk;
   if (workspace.cgroup.has_value()) {
     plan.cgroup_entrances = workspace.cgroup->entrances();
   }
@@ -130,7 +135,8 @@ absl::StatusOr<ArmedChild> ReadyWorkspaces::Arm(const ReadyWorkspace& workspace,
 // Without one the run arms its own, and reports why that fails.
 void ReadyWorkspaces::ArmAhead(ReadyWorkspace& workspace) const {
   if (workspace.child.has_value()) return;
-  absl::StatusOr<ArmedChild> child = Arm(workspace, workspace.workspace.fd());
+  absl::StatusOr<ArmedChild> child =
+      Arm(workspace, *policy_, workspace.workspace.fd());
   if (child.ok()) workspace.child = *std::move(child);
 }
 

@@ -31,6 +31,7 @@
 #include "sandbox/launch/armed_child.h"
 #include "sandbox/launch/launcher.h"
 #include "sandbox/policy/landlock/ruleset.h"
+#include "sandbox/run_policies.h"
 #include "sandbox/workspace/workspace.h"
 
 namespace cordon::sandbox {
@@ -53,12 +54,12 @@ class ReadyWorkspaces {
   // server's identity. `stock` directories are kept for each view.
   ReadyWorkspaces(const WorkspaceRoot* root, IdentityPool* identities,
                   CgroupTree* cgroups, Launcher* launcher,
-                  const std::vector<sock_filter>* filter, size_t stock)
+                  const RunPolicy* policy, size_t stock)
       : root_(root),
         identities_(identities),
         cgroups_(cgroups),
         launcher_(launcher),
-        filter_(filter),
+        policy_(policy),
         stock_(stock) {}
   ~ReadyWorkspaces();
   ReadyWorkspaces(const ReadyWorkspaces&) = delete;
@@ -70,9 +71,11 @@ class ReadyWorkspaces {
       const std::shared_ptr<const ViewRuleset>& view)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // A child for another step of the run that has `workspace`, starting in
-  // `working_directory`. Errors as for Launcher::Arm.
+  // A child for another step of the run that has `workspace`, or one with
+  // another policy, starting in `working_directory`. Errors as for
+  // Launcher::Arm.
   absl::StatusOr<ArmedChild> Arm(const ReadyWorkspace& workspace,
+                                 const RunPolicy& policy,
                                  int working_directory) const;
 
   // Takes back what Take gave, when no process of its run is left: renews it
@@ -110,7 +113,8 @@ class ReadyWorkspaces {
   IdentityPool* const identities_;
   CgroupTree* const cgroups_;
   Launcher* const launcher_;
-  const std::vector<sock_filter>* const filter_;
+  // Of the children in the stock.
+  const RunPolicy* const policy_;
   const size_t stock_;
   absl::Mutex mutex_;
   std::map<std::shared_ptr<const ViewRuleset>, Stock> stocks_

@@ -22,14 +22,11 @@
 #include "sandbox/host/calls_to_probe.h"
 #include "sandbox/host/check_host.h"
 #include "sandbox/host/probe_host.h"
-#include "sandbox/policy/seccomp/filter_compiler.h"
 #include "sandbox/policy/seccomp/syscall_table_x86_64.h"
+#include "sandbox/run_policies.h"
 
 namespace cordon::sandbox {
 namespace {
-
-// LANDLOCK_SCOPE_SIGNAL (landlock(7)).
-constexpr int kSignalScopeAbi = 6;
 
 // Where nothing indispensable is missing.
 constexpr char kHowToDegrade[] =
@@ -46,14 +43,6 @@ int Processors() {
 // of a moment.
 size_t ReadyWorkspacesWanted() {
   return static_cast<size_t>(std::max(4, 2 * Processors()));
-}
-
-PolicyOptions PolicyOptionsFor(const HostFeatures& host) {
-  return {.signals = host.landlock_abi >= kSignalScopeAbi
-                         ? SignalScope::kByLandlock
-                         : SignalScope::kBySupervisor,
-          .metadata = host.can_switch_identity ? MetadataScope::kByIdentity
-                                               : MetadataScope::kBySupervisor};
 }
 
 // What Start returns when the run is over before it began.
@@ -98,7 +87,6 @@ class SandboxImpl : public Sandbox {
         host_(std::move(host)),
         enforcement_(std::move(assessment.enforcement)),
         degraded_(std::move(assessment.degraded)),
-        policy_(DefaultPolicy(PolicyOptionsFor(host_))),
         identities_(options.first_run_uid, options.run_uid_count),
         launcher_(options.live_groups) {}
 
@@ -114,15 +102,13 @@ class SandboxImpl : public Sandbox {
   }
 
  private:
-  absl::Status CompilePolicy();
   void StartThreads();
 
   const SandboxOptions options_;
   const HostFeatures host_;
   const Enforcement enforcement_;
   const std::vector<std::string> degraded_;
-  const SyscallPolicy policy_;
-  std::vector<sock_filter> filter_;
+  std::unique_ptr<const RunPolicies> policies_;
   std::unique_ptr<WorkspaceRoot> root_;
   IdentityPool identities_;
   Launcher launcher_;
@@ -137,18 +123,6 @@ class SandboxImpl : public Sandbox {
   std::unique_ptr<JanitorQueue> janitor_;
   std::unique_ptr<LaunchQueue> launches_;
 };
-
-absl::Status SandboxImpl::CompilePolicy() {
-  CompileOptions compile;
-  compile.audit_arch = kX86_64AuditArch;
-  compile.number_limit = kX86_64NumberLimit;
-  compile.masked = host_.masked_syscalls;
-  absl::StatusOr<std::vector<sock_filter>> filter =
-      CompileFilter(policy_, compile);
-  if (!filter.ok()) return filter.status();
-  filter_ = *std::move(filter);
-  return absl::OkStatus();
-}
 
 void SandboxImpl::StartThreads() {
   const int loops = options_.supervisor_threads > 0
@@ -171,20 +145,24 @@ absl::Status SandboxImpl::Initialize() {
   if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
     return ErrnoToStatus(errno, "prctl PR_SET_CHILD_SUBREAPER");
   }
-  if (absl::Status status = CompilePolicy(); !status.ok()) return status;
+  absl::StatusOr<std::unique_ptr<const RunPolicies>> policies =
+      RunPolicies::Compile(host_);
+  if (!policies.ok()) return policies.status();
+  policies_ = *std::move(policies);
   absl::StatusOr<std::unique_ptr<WorkspaceRoot>> root =
       WorkspaceRoot::Open(options_.state_directory);
   if (!root.ok()) return root.status();
   root_ = *std::move(root);
   workspaces_ = std::make_unique<ReadyWorkspaces>(
       root_.get(), host_.can_switch_identity ? &identities_ : nullptr,
-      options_.cgroups, &launcher_, &filter_, ReadyWorkspacesWanted());
+      options_.cgroups, &launcher_, &policies_->usual(),
+      ReadyWorkspacesWanted());
   StartThreads();
   context_ = {
       .options = &options_,
       .host = &host_,
       .enforcement = &enforcement_,
-      .policy = &policy_,
+      .policies = policies_.get(),
       .workspaces = workspaces_.get(),
       .processes = &processes_,
       .disk = disk_.get(),

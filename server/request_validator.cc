@@ -172,6 +172,9 @@ class SpecBuilder {
     SetAction(wanted.filesystem(), spec_.on_violation.filesystem);
     SetAction(wanted.network(), spec_.on_violation.network);
     SetAction(wanted.process(), spec_.on_violation.process);
+    if (request_.policy().audit() == v1::AUDIT_ALL) {
+      spec_.audit = sandbox::AuditScope::kAll;
+    }
   }
 
   v1::ExecuteRequest& request_;

@@ -65,8 +65,6 @@ void FindUnsupported(const v1::ExecuteRequest& request,
         absl::StrCat("policy.network=", v1::Network_Name(policy.network())));
   }
   if (!policy.allowed_hosts().empty()) names.push_back("policy.allowed_hosts");
-  if (policy.audit() == v1::AUDIT_ALL)
-    names.push_back("policy.audit=AUDIT_ALL");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "sandbox/launch/armed_child.h"
 
 #include <linux/futex.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -12,8 +13,11 @@
 #include <climits>
 #include <vector>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "sandbox/base/errno_status.h"
 #include "sandbox/base/monotonic_clock.h"
+#include "sandbox/base/notification_buffer.h"
 
 namespace cordon::sandbox {
 namespace {
@@ -68,6 +72,7 @@ ArmedChild& ArmedChild::operator=(ArmedChild&& other) noexcept {
   std::swap(pid_, other.pid_);
   std::swap(pidfd_, other.pidfd_);
   std::swap(group_, other.group_);
+  std::swap(asks_to_execute_, other.asks_to_execute_);
   std::swap(ordered_, other.ordered_);
   return *this;
 }
@@ -83,8 +88,35 @@ void ArmedChild::AwaitDeparture() {
   for (;;) {
     const pid_t value = in_this_memory.load(std::memory_order_acquire);
     if (value == 0) return;
+    if (asks_to_execute_ && ordered_.has_value()) {
+      LetExecute();
+      continue;
+    }
     // Not FUTEX_PRIVATE_FLAG: the kernel's own wake is not (futex(2)).
     syscall(SYS_futex, &in_this_memory, FUTEX_WAIT, value, nullptr, nullptr, 0);
+  }
+}
+
+// As long as the child is in this memory its execve is the only call that it
+// asks about, once for each candidate. What comes later is the program's, and
+// the supervisor's to answer.
+void ArmedChild::LetExecute() {
+  constexpr absl::Duration kPatience = absl::Milliseconds(1);
+  const int listener = shared_->context.listener;
+  if (listener < 0) {  // It is not armed yet.
+    absl::SleepFor(kPatience / 10);
+    return;
+  }
+  pollfd ready = {.fd = listener, .events = POLLIN, .revents = 0};
+  if (poll(&ready, 1, static_cast<int>(absl::ToInt64Milliseconds(kPatience))) <=
+          0 ||
+      (ready.revents & POLLIN) == 0) {
+    return;
+  }
+  if (shared_->in_this_memory.load(std::memory_order_acquire) == 0) return;
+  NotificationBuffer buffer;
+  if (ReceiveNotification(listener, buffer)) {
+    LetContinue(listener, buffer.notification.id);
   }
 }
 

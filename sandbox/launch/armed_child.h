@@ -107,6 +107,7 @@ class ArmedChild {
         stack_(std::move(stack)),
         stacks_(stacks) {}
   void AwaitDeparture();
+  void LetExecute();
   void Wake(ChildOrdered ordered);
   void Dismiss();
   void Reap();
@@ -117,6 +118,7 @@ class ArmedChild {
   pid_t pid_ = -1;
   UniqueFd pidfd_;
   LiveGroup group_;
+  bool asks_to_execute_ = false;
   // When it was ordered to execute.
   std::optional<absl::Time> ordered_;
 };

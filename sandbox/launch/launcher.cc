@@ -46,6 +46,7 @@ absl::StatusOr<ArmedChild> Launcher::Arm(ArmPlan plan) {
     }
   }
   ArmedChild::Shared& shared = *child.shared_;
+  child.asks_to_execute_ = plan.asks_to_execute;
   shared.filter = {static_cast<unsigned short>(plan.filter->size()),
                    const_cast<sock_filter*>(plan.filter->data())};
   shared.entrances = std::move(plan.cgroup_entrances);

@@ -41,6 +41,8 @@ struct ArmPlan {
   // -1: no Landlock.
   int landlock_ruleset = -1;
   const std::vector<sock_filter>* filter = nullptr;
+  // Whether the filter asks about execve, which AwaitStart then answers.
+  bool asks_to_execute = false;
   // Of the run's cgroup; empty: none.
   std::vector<int> cgroup_entrances;
 };

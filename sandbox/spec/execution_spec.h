@@ -63,6 +63,7 @@ struct ExecutionSpec {
                                                "/bin"};
   FileView view;
   OnViolation on_violation;
+  AuditScope audit = AuditScope::kWrites;
   // Relative paths or glob patterns (glob(7); '*' does not match '/').
   std::vector<std::string> output_files;
 };

@@ -23,6 +23,15 @@ enum class ViolationAction {
 };
 
 // What the request asks for, by kind.
+// What of a run's breaches of its view of files is noticed.
+enum class AuditScope {
+  // Opens with write intent.
+  kWrites,
+  // Opens for reading and executions as well, which then cost a notification
+  // each.
+  kAll,
+};
+
 struct OnViolation {
   ViolationAction syscall = ViolationAction::kTerminate;
   ViolationAction filesystem = ViolationAction::kDeny;

@@ -154,6 +154,30 @@ JudgedCall JudgeOpenForWrite(const seccomp_notif& notification,
   return Breach(std::move(violation), context, CallAnswer::kContinue, EACCES);
 }
 
+// What is not there is refused to every program that looks for it, and no
+// breach.
+JudgedCall JudgeRead(const seccomp_notif& notification,
+                     const OpenedPath& opened,
+                     decltype(IsExpectedRead)& is_expected,
+                     const JudgeContext& context) {
+  const auto tid = static_cast<pid_t>(notification.pid);
+  const std::optional<std::string> path =
+      ReadProgramString(tid, opened.path_address);
+  if (!path.has_value() || path->empty()) {
+    return {.answer = CallAnswer::kContinue};
+  }
+  std::string resolved = context.paths == PathReading::kResolved
+                             ? ResolveExisting(tid, opened.directory_fd, *path)
+                             : MakeAbsolute(tid, opened.directory_fd, *path);
+  if (resolved.empty() ||
+      is_expected(*context.writable, *context.readable, resolved)) {
+    return {.answer = CallAnswer::kContinue};
+  }
+  Violation violation = MakeViolation(notification, ViolationKind::kFilesystem);
+  violation.path = std::move(resolved);
+  return Breach(std::move(violation), context, CallAnswer::kContinue, EACCES);
+}
+
 // Outside is what the kernel would have allowed, or it would not be a breach.
 JudgedCall JudgeMetadataChange(const seccomp_notif& notification,
                                const JudgeContext& context) {
@@ -208,6 +232,12 @@ JudgedCall JudgeCall(const seccomp_notif& notification,
                   notification.data.args[verdict.argument]};
     case Question::kOpenForWrite:
       return JudgeOpenForWrite(notification, context);
+    case Question::kOpenForRead:
+      return JudgeRead(notification, OpenedPathOf(notification), IsExpectedRead,
+                       context);
+    case Question::kExecute:
+      return JudgeRead(notification, {AT_FDCWD, notification.data.args[0]},
+                       IsExpectedExecution, context);
     case Question::kNewProcess:
       return {.answer = CallAnswer::kNewProcess,
               .violation = MakeViolation(notification, verdict.violation)};

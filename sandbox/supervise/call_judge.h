@@ -63,6 +63,7 @@ struct JudgeContext {
   const SyscallPolicy* policy = nullptr;
   const OnViolation* on_violation = nullptr;
   const WritableView* writable = nullptr;
+  const ReadableView* readable = nullptr;
   // The run's process group.
   pid_t pgid = -1;
   // RLIMIT_DATA of the run's processes.

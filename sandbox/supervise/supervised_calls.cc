@@ -9,10 +9,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "sandbox/base/monotonic_clock.h"
+#include "sandbox/base/notification_buffer.h"
 #include "sandbox/supervise/supervision.h"
 
 namespace cordon::sandbox {
@@ -27,17 +27,6 @@ constexpr int kPausePerCost = 9;
 // What it costs to be asked, beside the recount.
 constexpr absl::Duration kCostOfAsking = absl::Microseconds(20);
 
-// The kernel may know a longer seccomp_notif than this program's headers; it
-// writes as much as it says (SECCOMP_GET_NOTIF_SIZES, seccomp(2)).
-union NotificationBuffer {
-  seccomp_notif notification;
-  char room[512];
-};
-union ResponseBuffer {
-  seccomp_notif_resp response;
-  char room[512];
-};
-
 }  // namespace
 
 void Supervision::OnNotification(uint32_t events) {
@@ -48,10 +37,8 @@ void Supervision::OnNotification(uint32_t events) {
     return;
   }
   NotificationBuffer buffer;
-  std::memset(&buffer, 0, sizeof(buffer));
+  if (!ReceiveNotification(listener_.fd.get(), buffer)) return;
   const seccomp_notif& notification = buffer.notification;
-  // ENOENT: the caller died meanwhile.
-  if (ioctl(listener_.fd.get(), SECCOMP_IOCTL_NOTIF_RECV, &buffer) != 0) return;
   // A killed run gets no answers, hence executes nothing.
   if (killed_) return;
 
@@ -59,6 +46,7 @@ void Supervision::OnNotification(uint32_t events) {
       .policy = plan_.policy,
       .on_violation = &plan_.on_violation,
       .writable = &plan_.writable,
+      .readable = &plan_.readable,
       .pgid = pid_,
       .data_limit_bytes = DataLimitBytes(plan_.limits.memory_bytes),
       .paths = MayResolve() ? PathReading::kResolved : PathReading::kAsGiven,
@@ -131,15 +119,10 @@ void Supervision::HandleCall(uint64_t id, pid_t tid, JudgedCall judged) {
 }
 
 bool Supervision::Answer(uint64_t id, CallAnswer answer, int error_number) {
-  ResponseBuffer buffer;
-  std::memset(&buffer, 0, sizeof(buffer));
-  buffer.response.id = id;
-  if (answer == CallAnswer::kContinue) {
-    buffer.response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-  } else {
-    buffer.response.error = -error_number;
-  }
-  return ioctl(listener_.fd.get(), SECCOMP_IOCTL_NOTIF_SEND, &buffer) == 0;
+  const int listener = listener_.fd.get();
+  return answer == CallAnswer::kContinue
+             ? LetContinue(listener, id)
+             : AnswerCall(listener, id, error_number);
 }
 
 void Supervision::Report(Violation violation) {

@@ -57,6 +57,7 @@ struct SupervisionPlan {
   // Calls whose breach an outer filter hides, for the report of a SIGSYS.
   const std::set<int>* masked_syscalls = nullptr;
   WritableView writable;
+  ReadableView readable;
   // The run's directory, borrowed until Create returns, and who measures it;
   // null: nobody.
   int directory = -1;

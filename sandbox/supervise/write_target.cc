@@ -6,8 +6,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "sandbox/base/unique_fd.h"
 
 namespace cordon::sandbox {
@@ -31,6 +36,35 @@ std::string Canonical(const std::string& path) {
       syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof(how))));
   if (!fd.valid()) return "";
   return PathOfDescriptor(fd.get());
+}
+
+// What ordinary programs look at, and do without.
+constexpr absl::string_view kProbed[] = {
+    "/dev/tty",                       // bash, getpass
+    "/etc/gitconfig",                 // git
+    "/proc/cgroups",                  // JVM
+    "/proc/sys/kernel/ngroups_max",   // id(1)
+    "/sys/devices/system/node",       // OpenBLAS
+    "/sys/kernel/mm/hugepages",       // JVM
+};
+
+// By its id as well as by "self".
+bool IsOwnProcess(absl::string_view resolved, const pid_t tid) {
+  absl::string_view rest = resolved;
+  if (!absl::ConsumePrefix(&rest, "/proc/")) return false;
+  if (absl::StartsWith(rest, "self/") || absl::StartsWith(rest, "thread-self/"))
+    return true;
+  pid_t pid;
+  return absl::SimpleAtoi(rest.substr(0, rest.find('/')), &pid) &&
+         getpgid(pid) == getpgid(tid);
+}
+
+bool IsBeneathAny(absl::string_view path,
+                  const std::vector<std::string>& directories) {
+  return std::any_of(directories.begin(), directories.end(),
+                     [path](const std::string& directory) {
+                       return IsBeneath(path, directory);
+                     });
 }
 
 }  // namespace
@@ -68,10 +102,36 @@ std::string ResolveForReport(pid_t tid, int directory_fd,
   return absl::StrCat(parent == "/" ? "" : parent, absolute.substr(slash));
 }
 
+std::string ResolveExisting(pid_t tid, int directory_fd,
+                            absl::string_view path) {
+  const std::string absolute = MakeAbsolute(tid, directory_fd, path);
+  if (absolute.empty() || IsOwnProcess(absolute, tid)) return "";
+  // "self" on the way (/proc/mounts) is this process here.
+  std::string canonical = Canonical(absolute);
+  return IsOwnProcess(canonical, getpid()) ? "" : canonical;
+}
+
+bool IsExpectedRead(const WritableView& writable, const ReadableView& readable,
+                    absl::string_view resolved) {
+  return IsBeneath(resolved, writable.workspace) ||
+         IsBeneathAny(resolved, writable.paths) ||
+         IsBeneathAny(resolved, readable.executable) ||
+         IsBeneathAny(resolved, readable.paths) ||
+         std::find(std::begin(kProbed), std::end(kProbed), resolved) !=
+             std::end(kProbed);
+}
+
+bool IsExpectedExecution(const WritableView& writable,
+                         const ReadableView& readable,
+                         absl::string_view resolved) {
+  return IsBeneath(resolved, writable.workspace) ||
+         IsBeneathAny(resolved, readable.executable);
+}
+
 bool IsExpectedWrite(const WritableView& view, absl::string_view resolved) {
-  if (IsBeneath(resolved, view.workspace)) return true;
-  for (const std::string& path : view.paths) {
-    if (IsBeneath(resolved, path)) return true;
+  if (IsBeneath(resolved, view.workspace) ||
+      IsBeneathAny(resolved, view.paths)) {
+    return true;
   }
   // bash and getpass try the terminal; the JVM tunes itself through /proc/self.
   return resolved == "/dev/tty" || absl::StartsWith(resolved, "/proc/self/") ||

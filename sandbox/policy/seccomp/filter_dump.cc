@@ -162,6 +162,10 @@ std::string DescribeVerdict(const Verdict& verdict) {
       return absl::StrCat("ask target process in arg", verdict.argument);
     case Question::kOpenForWrite:
       return "ask open for write";
+    case Question::kOpenForRead:
+      return "ask open for read";
+    case Question::kExecute:
+      return "ask execution";
     case Question::kLargeMapping:
       return absl::StrCat("ask large mapping of arg", verdict.argument);
     case Question::kSharedMapping:

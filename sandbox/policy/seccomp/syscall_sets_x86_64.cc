@@ -88,7 +88,7 @@ std::vector<SyscallSet> Processes() {
       {"other programs, of which Landlock decides what is executable, and the "
        "end of processes",
        Allow(),
-       {Sys::execve, Sys::exit, Sys::exit_group, Sys::wait4, Sys::waitid}},
+       {Sys::exit, Sys::exit_group, Sys::wait4, Sys::waitid}},
       {"new processes, which stay in the run's process group and are counted",
        AskNewProcess(),
        {Sys::fork, Sys::vfork}},

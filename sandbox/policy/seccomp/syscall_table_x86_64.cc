@@ -76,17 +76,26 @@ void AddClone(Rows& rows) {
       rows);
 }
 
-void AddOpens(Rows& rows) {
+void AddOpens(AuditScope audit, Rows& rows) {
   constexpr uint32_t kTemporaryFile = 020000000;  // __O_TMPFILE
   constexpr uint32_t kWriteIntent =
       O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | kTemporaryFile;
   constexpr const char* kReason =
       "Landlock decides; write intent is looked at, to report it";
-  Add(Sys::open, {{{AnyBitSet32(1, kWriteIntent)}, AskOpenForWrite()}}, Allow(),
-      kReason, rows);
-  Add(Sys::openat, {{{AnyBitSet32(2, kWriteIntent)}, AskOpenForWrite()}},
-      Allow(), kReason, rows);
+  const bool all = audit == AuditScope::kAll;
+  // A path alone (O_PATH) opens nothing: Landlock lets it be.
+  const auto rules = [all](int flags) {
+    std::vector<Rule> asked = {
+        {{AnyBitSet32(flags, kWriteIntent)}, AskOpenForWrite()}};
+    if (all) asked.insert(asked.begin(), {{AnyBitSet32(flags, O_PATH)}, Allow()});
+    return asked;
+  };
+  const Verdict otherwise = all ? AskOpenForRead() : Allow();
+  Add(Sys::open, rules(1), otherwise, kReason, rows);
+  Add(Sys::openat, rules(2), otherwise, kReason, rows);
   Add(Sys::creat, {}, AskOpenForWrite(), kReason, rows);
+  Add(Sys::execve, {}, all ? AskExecute() : Allow(),
+      "programs; Landlock decides which", rows);
 }
 
 void AddMemory(Rows& rows) {
@@ -384,7 +393,7 @@ SyscallPolicy DefaultPolicy(const PolicyOptions& options) {
   AddSets(RefusedSets(), rows);
   AddSets(ViolationSets(), rows);
   AddClone(rows);
-  AddOpens(rows);
+  AddOpens(options.audit, rows);
   AddMemory(rows);
   AddSignalAction(rows);
   AddSocketOptions(rows);

@@ -18,6 +18,7 @@
 #include <cstdint>
 
 #include "sandbox/policy/seccomp/syscall_policy.h"
+#include "sandbox/spec/violation.h"
 
 namespace cordon::sandbox {
 
@@ -45,6 +46,7 @@ enum class MetadataScope {
 };
 
 struct PolicyOptions {
+  AuditScope audit = AuditScope::kWrites;
   SignalScope signals = SignalScope::kBySupervisor;
   MetadataScope metadata = MetadataScope::kByIdentity;
 };

@@ -39,6 +39,10 @@ enum class Question {
   // An open with write intent: record it when it is outside the view, then let
   // Landlock decide.
   kOpenForWrite,
+  // An open for reading, or an execution: the same. Only of runs that are
+  // audited whole.
+  kOpenForRead,
+  kExecute,
   // A writable mapping of 4 GiB or more, whose length is in
   // `Verdict::argument`:
   // whether the process's RLIMIT_DATA, which counts private writable memory
@@ -151,6 +155,18 @@ constexpr Verdict AskOpenForWrite() {
   return {.kind = VerdictKind::kAsk,
           .violation = ViolationKind::kFilesystem,
           .question = Question::kOpenForWrite};
+}
+
+constexpr Verdict AskOpenForRead() {
+  return {.kind = VerdictKind::kAsk,
+          .violation = ViolationKind::kFilesystem,
+          .question = Question::kOpenForRead};
+}
+
+constexpr Verdict AskExecute() {
+  return {.kind = VerdictKind::kAsk,
+          .violation = ViolationKind::kFilesystem,
+          .question = Question::kExecute};
 }
 
 }  // namespace cordon::sandbox

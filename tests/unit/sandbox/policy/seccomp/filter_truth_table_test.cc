@@ -24,9 +24,9 @@ namespace {
 
 constexpr int kNumbers = 1024;
 
-class FilterTruthTableTest : public testing::TestWithParam<SignalScope> {
+class FilterTruthTableTest : public testing::TestWithParam<PolicyOptions> {
  protected:
-  FilterTruthTableTest() : policy_(DefaultPolicy({.signals = GetParam()})) {}
+  FilterTruthTableTest() : policy_(DefaultPolicy(GetParam())) {}
 
   std::vector<sock_filter> Compile(const std::set<int>& masked) const {
     auto filter = CompileFilter(policy_, {.audit_arch = kX86_64AuditArch,
@@ -118,10 +118,16 @@ TEST_P(FilterTruthTableTest, UnconditionalCallsCostATreeSearch) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, FilterTruthTableTest,
-                         testing::Values(SignalScope::kByLandlock,
-                                         SignalScope::kBySupervisor),
+                         testing::Values(
+                             PolicyOptions{.signals = SignalScope::kByLandlock},
+                             PolicyOptions{.signals =
+                                               SignalScope::kBySupervisor},
+                             PolicyOptions{.audit = AuditScope::kAll}),
                          [](const auto& info) -> std::string {
-                           return info.param == SignalScope::kByLandlock
+                           if (info.param.audit == AuditScope::kAll) {
+                             return "Audited";
+                           }
+                           return info.param.signals == SignalScope::kByLandlock
                                       ? "SignalsScopedByLandlock"
                                       : "SignalsScopedBySupervisor";
                          });

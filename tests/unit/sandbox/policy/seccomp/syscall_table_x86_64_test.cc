@@ -275,6 +275,30 @@ TEST(SyscallTableTest, LeavingTheRunIsRefused) {
   EXPECT_EQ(On(Sys::fcntl, {0, F_SETLEASE}), Refuse(EACCES));
 }
 
+TEST(SyscallTableTest, AnAuditAsksAboutReadsAndExecutionsToo) {
+  const SyscallPolicy usual = DefaultPolicy({});
+  const SyscallPolicy audited = DefaultPolicy({.audit = AuditScope::kAll});
+  const auto on = [&audited](Sys call, const SyscallArguments& arguments) {
+    return audited.Evaluate(static_cast<int>(call), arguments);
+  };
+  EXPECT_EQ(on(Sys::open, {0, O_RDONLY}), AskOpenForRead());
+  EXPECT_EQ(on(Sys::openat, {0, 0, O_RDONLY | O_DIRECTORY}), AskOpenForRead());
+  EXPECT_EQ(on(Sys::openat, {0, 0, O_PATH}), Allow());
+  EXPECT_EQ(on(Sys::openat, {0, 0, O_RDWR}), AskOpenForWrite());
+  EXPECT_EQ(on(Sys::execve, {}), AskExecute());
+  EXPECT_EQ(On(Sys::openat, {0, 0, O_RDONLY}), Allow());
+  EXPECT_EQ(On(Sys::execve, {}), Allow());
+  // And in nothing else.
+  for (const SyscallRow& row : usual.rows()) {
+    const std::string name(SyscallName(row.number));
+    if (name == "open" || name == "openat" || name == "execve") continue;
+    const SyscallRow* other = audited.Find(row.number);
+    ASSERT_NE(other, nullptr) << name;
+    EXPECT_EQ(other->rules.size(), row.rules.size()) << name;
+    EXPECT_EQ(other->otherwise, row.otherwise) << name;
+  }
+}
+
 TEST(SyscallTableTest, HugeWritableMappingsAreLookedAt) {
   constexpr uint64_t kFourGibibytes = uint64_t{1} << 32;
   EXPECT_EQ(On(Sys::mmap, {0, kFourGibibytes, PROT_READ | PROT_WRITE}),

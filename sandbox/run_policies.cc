@@ -1,0 +1,49 @@
+#include "sandbox/run_policies.h"
+
+#include <utility>
+
+#include "sandbox/policy/seccomp/filter_compiler.h"
+#include "sandbox/policy/seccomp/syscall_table_x86_64.h"
+
+namespace cordon::sandbox {
+namespace {
+
+// LANDLOCK_SCOPE_SIGNAL (landlock(7)).
+constexpr int kSignalScopeAbi = 6;
+
+PolicyOptions OptionsFor(const HostFeatures& host, AuditScope audit) {
+  return {.audit = audit,
+          .signals = host.landlock_abi >= kSignalScopeAbi
+                         ? SignalScope::kByLandlock
+                         : SignalScope::kBySupervisor,
+          .metadata = host.can_switch_identity ? MetadataScope::kByIdentity
+                                               : MetadataScope::kBySupervisor};
+}
+
+absl::StatusOr<RunPolicy> CompileOne(const HostFeatures& host,
+                                     AuditScope audit) {
+  SyscallPolicy policy = DefaultPolicy(OptionsFor(host, audit));
+  CompileOptions options;
+  options.audit_arch = kX86_64AuditArch;
+  options.number_limit = kX86_64NumberLimit;
+  options.masked = host.masked_syscalls;
+  absl::StatusOr<std::vector<sock_filter>> filter =
+      CompileFilter(policy, options);
+  if (!filter.ok()) return filter.status();
+  return RunPolicy{std::move(policy), *std::move(filter)};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<const RunPolicies>> RunPolicies::Compile(
+    const HostFeatures& host) {
+  std::unique_ptr<RunPolicies> policies(new RunPolicies);
+  for (const AuditScope audit : {AuditScope::kWrites, AuditScope::kAll}) {
+    absl::StatusOr<RunPolicy> policy = CompileOne(host, audit);
+    if (!policy.ok()) return policy.status();
+    policies->policies_.emplace(audit, *std::move(policy));
+  }
+  return policies;
+}
+
+}  // namespace cordon::sandbox

@@ -1,0 +1,49 @@
+// RunPolicies: the system call policies that a run can have, each compiled once
+// for this host.
+//
+//   auto policies = RunPolicies::Compile(host);
+//   const RunPolicy& policy = (*policies)->For(spec.audit);
+//
+// Contract: immutable; safe from any thread.
+
+#ifndef CORDON_SANDBOX_RUN_POLICIES_H_
+#define CORDON_SANDBOX_RUN_POLICIES_H_
+
+#include <linux/filter.h>
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "sandbox/host/host_features.h"
+#include "sandbox/policy/seccomp/syscall_policy.h"
+#include "sandbox/spec/violation.h"
+
+namespace cordon::sandbox {
+
+// One policy, and the program of the same meaning for the kernel.
+struct RunPolicy {
+  SyscallPolicy policy;
+  std::vector<sock_filter> filter;
+};
+
+class RunPolicies {
+ public:
+  // INTERNAL when a policy cannot be compiled.
+  static absl::StatusOr<std::unique_ptr<const RunPolicies>> Compile(
+      const HostFeatures& host);
+
+  const RunPolicy& For(AuditScope audit) const { return policies_.at(audit); }
+  // Of a run that asks for nothing else: children are armed ahead with it.
+  const RunPolicy& usual() const { return For(AuditScope::kWrites); }
+
+ private:
+  RunPolicies() = default;
+
+  std::map<AuditScope, RunPolicy> policies_;
+};
+
+}  // namespace cordon::sandbox
+
+#endif  // CORDON_SANDBOX_RUN_POLICIES_H_
