@@ -59,6 +59,20 @@ absl::string_view LevelName(v1::Enforcement::Level level) {
   }
 }
 
+// As --network of `cordon run` has it.
+std::string NetworkName(v1::Network network) {
+  switch (network) {
+    case v1::NETWORK_LOOPBACK:
+      return "none or loopback";
+    case v1::NETWORK_ALLOW_LIST:
+      return "none, loopback or allow-list";
+    case v1::NETWORK_FULL:
+      return "none, loopback, allow-list or full";
+    default:
+      return "none";
+  }
+}
+
 absl::string_view Presence(bool present) { return present ? "yes" : "no"; }
 
 std::string HostText(const v1::ServerInfo& info) {
@@ -87,6 +101,7 @@ std::string HostText(const v1::ServerInfo& info) {
       {"runs at once", absl::StrCat(info.slots(), ", and ",
                                     info.queue_capacity(), " more may wait")});
   table.AddRow({"largest request", Size(info.max_request_bytes())});
+  table.AddRow({"network of a run", NetworkName(info.max_network())});
   return table.ToString();
 }
 

@@ -33,6 +33,27 @@ ReadableView Readable(const FileView& view) {
   return {WithTargets(view.read_execute), WithTargets(view.read)};
 }
 
+// What the host gives, less what the request does without.
+Enforcement WithNetwork(Enforcement enforcement, NetworkAccess access) {
+  switch (access) {
+    case NetworkAccess::kNone:
+      break;
+    case NetworkAccess::kLoopback:
+    case NetworkAccess::kAllowList:
+      if (enforcement.network.level != EnforcementLevel::kNone) {
+        enforcement.network = {
+            EnforcementLevel::kPartial,
+            "loopback ports are the host's: only one run can listen on one, "
+            "and the host's other processes can connect to it"};
+      }
+      break;
+    case NetworkAccess::kFull:
+      enforcement.network = {EnforcementLevel::kNone,
+                             "the request has the whole network"};
+  }
+  return enforcement;
+}
+
 absl::Status Cancelled() {
   return absl::CancelledError("the run was cancelled");
 }
@@ -45,9 +66,9 @@ Execution::Execution(const ExecutionContext* context, EventLoop* loop,
     : context_(context),
       loop_(loop),
       view_(std::move(view)),
-      policy_(context->policies->For(spec.audit)),
       spec_(std::move(spec)),
       observer_(std::move(observer)),
+      enforcement_(WithNetwork(*context->enforcement, spec_.network.access)),
       phase_(spec_.compile.has_value() ? Phase::kCompile : Phase::kProgram) {}
 
 void Execution::Start() {
@@ -73,6 +94,12 @@ bool Execution::cancelled() {
 
 Step& Execution::CurrentStep() {
   return phase_ == Phase::kCompile ? *spec_.compile : spec_.program;
+}
+
+const RunPolicy& Execution::CurrentPolicy() const {
+  return context_->policies->For(spec_.audit, phase_ == Phase::kCompile
+                                                  ? NetworkAccess::kNone
+                                                  : spec_.network.access);
 }
 
 // ------------------------------------------------------- on a launch thread
@@ -113,7 +140,7 @@ absl::StatusOr<ArmedChild> Execution::ArmChild() {
     absl::Status status = workspace_->cgroup->StartOver();
     if (!status.ok()) return status;
   }
-  return context_->workspaces->Arm(*workspace_, policy_,
+  return context_->workspaces->Arm(*workspace_, CurrentPolicy(),
                                    phase_ == Phase::kCompile
                                        ? compile_directory_.get()
                                        : program_directory_.get());
@@ -130,14 +157,15 @@ absl::Status Execution::Prepare() {
   return absl::OkStatus();
 }
 
-// The child that was armed ahead starts in the directory itself, under the usual
-// policy, and is good for one step. If it is not used it goes before the program comes: a group at
-// its memory limit would be ended with all that have the server's memory.
+// The child that was armed ahead starts in the directory itself, under the
+// usual policy, and is good for one step. If it is not used it goes before the
+// program comes: a group at its memory limit would be ended with all that have
+// the server's memory.
 bool Execution::OrderAhead() {
   std::optional<ArmedChild> ahead =
       std::exchange(workspace_->child, std::nullopt);
   if (!ahead.has_value() || !CurrentStep().working_directory.empty() ||
-      &policy_ != &context_->policies->usual()) {
+      &CurrentPolicy() != &context_->policies->usual()) {
     return false;
   }
   child_ = *std::move(ahead);
@@ -188,7 +216,7 @@ Outcome Execution::StartFailed(const StartFailure& failure) const {
   Outcome outcome;
   outcome.kind = OutcomeKind::kStartFailed;
   outcome.compilation = compilation_;
-  outcome.enforcement = *context_->enforcement;
+  outcome.enforcement = enforcement_;
   const bool exists = faccessat(program_directory_.get(), failure.path.c_str(),
                                 F_OK, AT_EACCESS) == 0;
   const std::string& name = spec_.program.argv.front();
@@ -228,7 +256,8 @@ void Execution::Supervise(RunningChild child) {
   plan.output_mode = step.output_mode;
   plan.on_violation = spec_.on_violation;
   plan.stdin_data = std::move(step.stdin_data);
-  plan.policy = &policy_.policy;
+  plan.policy = &CurrentPolicy().policy;
+  if (phase_ == Phase::kProgram) plan.network = spec_.network;
   plan.masked_syscalls = &context_->host->masked_syscalls;
   plan.writable = {workspace_->workspace.path(), spec_.view.read_write};
   if (spec_.audit == AuditScope::kAll) plan.readable = Readable(spec_.view);
@@ -241,7 +270,7 @@ void Execution::Supervise(RunningChild child) {
   std::shared_ptr<Supervision> supervision =
       Supervision::Create(loop_, std::move(child), std::move(plan), this);
   if (!std::exchange(started_, true)) {
-    observer_->OnStarted(*context_->enforcement);
+    observer_->OnStarted(enforcement_);
   }
   absl::MutexLock lock(&mutex_);
   supervision_ = supervision;
@@ -272,7 +301,7 @@ void Execution::OnStepFinished(absl::StatusOr<Outcome> outcome) {
     supervision_.reset();
   }
   if (!outcome.ok()) return Finish(outcome.status());
-  outcome->enforcement = *context_->enforcement;
+  outcome->enforcement = enforcement_;
   if (phase_ == Phase::kCompile) {
     OnCompiled(*std::move(outcome));
   } else {
@@ -299,7 +328,7 @@ void Execution::OnCompiled(Outcome outcome) {
                          : absl::StrCat("The compiler was ended: ",
                                         compilation_->outcome.message);
     failed.compilation = compilation_;
-    failed.enforcement = *context_->enforcement;
+    failed.enforcement = enforcement_;
     return Finish(std::move(failed));
   }
   phase_ = Phase::kProgram;

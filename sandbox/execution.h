@@ -78,6 +78,7 @@ class Execution : public Run,
   enum class Phase { kCompile, kProgram };
 
   Step& CurrentStep();
+  const RunPolicy& CurrentPolicy() const;
   void Begin();
   absl::Status FillWorkspace();
   void LaunchStep();
@@ -97,9 +98,9 @@ class Execution : public Run,
   const ExecutionContext* const context_;
   EventLoop* const loop_;
   const std::shared_ptr<const ViewRuleset> view_;
-  const RunPolicy& policy_;
   ExecutionSpec spec_;
   std::shared_ptr<RunObserver> observer_;
+  const Enforcement enforcement_;
 
   // From Start to Finish.
   std::shared_ptr<Execution> self_;

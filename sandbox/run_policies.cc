@@ -11,8 +11,10 @@ namespace {
 // LANDLOCK_SCOPE_SIGNAL (landlock(7)).
 constexpr int kSignalScopeAbi = 6;
 
-PolicyOptions OptionsFor(const HostFeatures& host, AuditScope audit) {
-  return {.audit = audit,
+PolicyOptions OptionsFor(const HostFeatures& host, AuditScope audit,
+                         NetworkAccess network) {
+  return {.network = network,
+          .audit = audit,
           .signals = host.landlock_abi >= kSignalScopeAbi
                          ? SignalScope::kByLandlock
                          : SignalScope::kBySupervisor,
@@ -20,9 +22,9 @@ PolicyOptions OptionsFor(const HostFeatures& host, AuditScope audit) {
                                                : MetadataScope::kBySupervisor};
 }
 
-absl::StatusOr<RunPolicy> CompileOne(const HostFeatures& host,
-                                     AuditScope audit) {
-  SyscallPolicy policy = DefaultPolicy(OptionsFor(host, audit));
+absl::StatusOr<RunPolicy> CompileOne(const HostFeatures& host, AuditScope audit,
+                                     NetworkAccess network) {
+  SyscallPolicy policy = DefaultPolicy(OptionsFor(host, audit, network));
   CompileOptions options;
   options.audit_arch = kX86_64AuditArch;
   options.number_limit = kX86_64NumberLimit;
@@ -39,9 +41,14 @@ absl::StatusOr<std::unique_ptr<const RunPolicies>> RunPolicies::Compile(
     const HostFeatures& host) {
   std::unique_ptr<RunPolicies> policies(new RunPolicies);
   for (const AuditScope audit : {AuditScope::kWrites, AuditScope::kAll}) {
-    absl::StatusOr<RunPolicy> policy = CompileOne(host, audit);
-    if (!policy.ok()) return policy.status();
-    policies->policies_.emplace(audit, *std::move(policy));
+    for (const NetworkAccess network :
+         {NetworkAccess::kNone, NetworkAccess::kLoopback,
+          NetworkAccess::kAllowList, NetworkAccess::kFull}) {
+      absl::StatusOr<RunPolicy> policy = CompileOne(host, audit, network);
+      if (!policy.ok()) return policy.status();
+      policies->policies_.emplace(std::pair(audit, network),
+                                  *std::move(policy));
+    }
   }
   return policies;
 }

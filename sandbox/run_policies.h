@@ -2,7 +2,8 @@
 // for this host.
 //
 //   auto policies = RunPolicies::Compile(host);
-//   const RunPolicy& policy = (*policies)->For(spec.audit);
+//   const RunPolicy& policy =
+//       (*policies)->For(spec.audit, spec.network.access);
 //
 // Contract: immutable; safe from any thread.
 
@@ -13,11 +14,13 @@
 
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "sandbox/host/host_features.h"
 #include "sandbox/policy/seccomp/syscall_policy.h"
+#include "sandbox/spec/network.h"
 #include "sandbox/spec/violation.h"
 
 namespace cordon::sandbox {
@@ -34,14 +37,18 @@ class RunPolicies {
   static absl::StatusOr<std::unique_ptr<const RunPolicies>> Compile(
       const HostFeatures& host);
 
-  const RunPolicy& For(AuditScope audit) const { return policies_.at(audit); }
+  const RunPolicy& For(AuditScope audit, NetworkAccess network) const {
+    return policies_.at({audit, network});
+  }
   // Of a run that asks for nothing else: children are armed ahead with it.
-  const RunPolicy& usual() const { return For(AuditScope::kWrites); }
+  const RunPolicy& usual() const {
+    return For(AuditScope::kWrites, NetworkAccess::kNone);
+  }
 
  private:
   RunPolicies() = default;
 
-  std::map<AuditScope, RunPolicy> policies_;
+  std::map<std::pair<AuditScope, NetworkAccess>, RunPolicy> policies_;
 };
 
 }  // namespace cordon::sandbox

@@ -103,6 +103,8 @@ class SandboxImpl : public Sandbox {
 
  private:
   void StartThreads();
+  absl::StatusOr<std::shared_ptr<const ViewRuleset>> ViewFor(
+      const ExecutionSpec& spec);
 
   const SandboxOptions options_;
   const HostFeatures host_;
@@ -172,12 +174,23 @@ absl::Status SandboxImpl::Initialize() {
   return absl::OkStatus();
 }
 
+// Which socket a call is about, and whether the run has one still, /proc says.
+absl::StatusOr<std::shared_ptr<const ViewRuleset>> SandboxImpl::ViewFor(
+    const ExecutionSpec& spec) {
+  if (spec.network.access != NetworkAccess::kNone &&
+      !host_.child_memory_readable) {
+    return absl::FailedPreconditionError(
+        "a run can have a network only where the server may look at its "
+        "processes: as root it takes CAP_SYS_PTRACE");
+  }
+  return views_.Get(spec.view, host_.landlock_abi);
+}
+
 // An error before the run begins is reported as every other, on a thread of the
 // sandbox.
 std::shared_ptr<Run> SandboxImpl::Start(ExecutionSpec spec,
                                         std::shared_ptr<RunObserver> observer) {
-  absl::StatusOr<std::shared_ptr<const ViewRuleset>> view =
-      views_.Get(spec.view, host_.landlock_abi);
+  absl::StatusOr<std::shared_ptr<const ViewRuleset>> view = ViewFor(spec);
   if (!view.ok()) {
     launches_->Submit([observer = std::move(observer), status = view.status()](
                           LaunchThread&) { observer->OnFinished(status); });

@@ -134,6 +134,9 @@ class Sandbox {
 // language's own.
 FileView DefaultFileView();
 
+// And those that the resolver of a run with a network reads (resolver(5)).
+std::vector<std::string> NetworkFiles();
+
 }  // namespace cordon::sandbox
 
 #endif  // CORDON_SANDBOX_SANDBOX_H_

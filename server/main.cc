@@ -162,7 +162,7 @@ absl::StatusOr<Protection> Protect(const ServerFlags& flags,
   Protection protection;
   auto restriction =
       RestrictSelf({UnionOfViews(validator.view, validator.languages), &state,
-                    flags.sandbox.cgroups, flags.listen});
+                    flags.sandbox.cgroups, flags.listen, flags.max_network});
   if (restriction.ok()) {
     protection.service = restriction->enforcement;
     protection.restriction = *std::move(restriction);
@@ -386,6 +386,8 @@ ExitCode Main(int argc, char** argv) {
   validator.limits = flags.limits;
   validator.ceilings = flags.ceilings;
   validator.view = sandbox::DefaultFileView();
+  validator.network_files = sandbox::NetworkFiles();
+  validator.max_network = flags.max_network;
   auto state = StateDirectory::Open(flags.state_dir);
   if (!state.ok()) return Fail(ExitCode::kCannotServe, state.status());
   flags.sandbox.state_directory = state->path();

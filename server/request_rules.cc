@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "server/network_grant.h"
 #include "server/relative_path.h"
 
 namespace cordon::server {
@@ -248,6 +249,7 @@ class RequestRules {
     const v1::Policy& policy = request_.policy();
     CheckEnum("policy.network", policy.network(),
               v1::Network_IsValid(policy.network()));
+    CheckNetwork(policy);
     CheckEnum("policy.audit", policy.audit(),
               v1::Audit_IsValid(policy.audit()));
     const v1::OnViolation& action = policy.on_violation();
@@ -255,6 +257,39 @@ class RequestRules {
     CheckAction("filesystem", action.filesystem());
     CheckAction("network", action.network());
     CheckAction("process", action.process());
+  }
+
+  void CheckNetwork(const v1::Policy& policy) {
+    const v1::Network network = policy.network();
+    if (ToNetworkAccess(network) > config_.max_network) {
+      violations_.Add(
+          "policy.network",
+          absl::StrCat(v1::Network_Name(network),
+                       " is more than this server grants, which "
+                       "is ",
+                       v1::Network_Name(ToProto(config_.max_network)),
+                       " (--max_network)"));
+    }
+    const bool has_list = network == v1::NETWORK_ALLOW_LIST;
+    if (has_list && policy.allowed_hosts().empty()) {
+      violations_.Add("policy.allowed_hosts",
+                      "is empty: NETWORK_ALLOW_LIST needs it");
+    }
+    if (!has_list && !policy.allowed_hosts().empty()) {
+      violations_.Add("policy.allowed_hosts",
+                      "goes with NETWORK_ALLOW_LIST only");
+    }
+    if (!CheckCount("policy.allowed_hosts", policy.allowed_hosts_size(),
+                    kMaxAllowedHosts)) {
+      return;
+    }
+    for (int i = 0; i < policy.allowed_hosts_size(); ++i) {
+      const auto endpoint = ParseAllowedHost(policy.allowed_hosts(i));
+      if (endpoint.ok()) continue;
+      violations_.Add(Index("policy.allowed_hosts", i),
+                      absl::StrCat(Quoted(policy.allowed_hosts(i)), " ",
+                                   endpoint.status().message()));
+    }
   }
 
   void CheckAction(absl::string_view kind, v1::ViolationAction action) {

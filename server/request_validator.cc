@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "server/network_grant.h"
 #include "server/request_rules.h"
 #include "server/status_details.h"
 
@@ -175,6 +176,18 @@ class SpecBuilder {
     if (request_.policy().audit() == v1::AUDIT_ALL) {
       spec_.audit = sandbox::AuditScope::kAll;
     }
+    SetNetwork();
+  }
+
+  void SetNetwork() {
+    sandbox::NetworkGrant& grant = spec_.network;
+    grant.access = ToNetworkAccess(request_.policy().network());
+    if (grant.access == sandbox::NetworkAccess::kNone) return;
+    for (const std::string& host : request_.policy().allowed_hosts()) {
+      grant.allowed.push_back(*ParseAllowedHost(host));
+    }
+    spec_.view.read.insert(spec_.view.read.end(), config_.network_files.begin(),
+                           config_.network_files.end());
   }
 
   v1::ExecuteRequest& request_;

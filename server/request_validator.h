@@ -41,13 +41,19 @@ struct RequestCeilings {
 
 // Longest request_id and label.
 inline constexpr size_t kMaxLabelBytes = 128;
+// Most entries of policy.allowed_hosts.
+inline constexpr size_t kMaxAllowedHosts = 256;
 
 struct ValidatorConfig {
   LanguageSet languages;
   LimitSettings limits;
   RequestCeilings ceilings;
-  // Files of the host that every run may see.
+  // Files of the host that every run may see, and those that a run with a
+  // network sees as well.
   sandbox::FileView view;
+  std::vector<std::string> network_files;
+  // The most that a request may ask for.
+  sandbox::NetworkAccess max_network = sandbox::NetworkAccess::kNone;
   // Of every run; a language's and the request's come on top.
   std::string path = "/usr/local/bin:/usr/bin:/bin";
   std::string locale = "C.UTF-8";

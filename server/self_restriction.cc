@@ -136,6 +136,7 @@ absl::StatusOr<SelfRestriction> RestrictSelf(const SelfRestrictionPlan& plan) {
   }
   work.writes_to_programs = geteuid() != 0;
   work.listen_port = PortOf(plan.listen);
+  work.connects = plan.network != sandbox::NetworkAccess::kNone;
   absl::StatusOr<sandbox::ViewRuleset> rulesets =
       sandbox::ViewRuleset::Open(sandbox::PlanServiceDomain(work, abi));
   if (!rulesets.ok()) return rulesets.status();

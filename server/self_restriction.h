@@ -27,6 +27,7 @@
 #include "sandbox/policy/landlock/ruleset.h"
 #include "sandbox/spec/enforcement.h"
 #include "sandbox/spec/file_view.h"
+#include "sandbox/spec/network.h"
 #include "server/language_set.h"
 #include "server/listen_address.h"
 #include "server/state_directory.h"
@@ -40,6 +41,8 @@ struct SelfRestrictionPlan {
   // Null: runs get no control groups.
   const sandbox::CgroupTree* cgroups = nullptr;
   ListenAddress listen;
+  // The most that a run can be granted: the server makes its connections.
+  sandbox::NetworkAccess network = sandbox::NetworkAccess::kNone;
 };
 
 struct SelfRestriction {

@@ -178,6 +178,21 @@ void AddSandbox(Options& options, CLI::App& app, ServerFlags& flags) {
                "Serve although the host lacks a feature; the log names what is "
                "given up, and every result says what was enforced")
       ->group("Sandbox");
+  using sandbox::NetworkAccess;
+  app.add_option(
+         "--max_network", flags.max_network,
+         "The most that a request may ask for (policy.network). Above none, "
+         "the server's own restriction lets it bind and connect")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, NetworkAccess>{
+              {"none", NetworkAccess::kNone},
+              {"loopback", NetworkAccess::kLoopback},
+              {"allow-list", NetworkAccess::kAllowList},
+              {"full", NetworkAccess::kFull}},
+          CLI::ignore_case))
+      ->type_name("none|loopback|allow-list|full")
+      ->option_text("none|loopback|allow-list|full")
+      ->group("Sandbox");
   app.add_option("--cgroups", flags.cgroups,
                  "auto: runs get control groups where the server may make "
                  "some; never: they do not. Limits are the same either way")

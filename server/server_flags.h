@@ -40,6 +40,7 @@ struct ServerFlags {
 
   std::string state_dir;
   CgroupUse cgroups = CgroupUse::kWhereWritable;
+  sandbox::NetworkAccess max_network = sandbox::NetworkAccess::kNone;
   std::vector<std::string> languages_dirs;
   LimitSettings limits;
   RequestCeilings ceilings;

@@ -5,6 +5,7 @@
 #include "sandbox/policy/seccomp/syscall_names_x86_64.h"
 #include "server/event_encoder.h"
 #include "server/limit_rules.h"
+#include "server/network_grant.h"
 #include "server/version.h"
 
 namespace cordon::server {
@@ -58,6 +59,7 @@ v1::ServerInfo BuildServerInfo(const ValidatorConfig& config,
   *info.mutable_enforcement() = EncodeEnforcement(enforcement);
   *info.mutable_service() = EncodeLayer(service);
   info.set_max_request_bytes(max_request_bytes);
+  info.set_max_network(ToProto(config.max_network));
   return info;
 }
 

@@ -56,22 +56,10 @@ void FindUnknown(const Message& message, const std::string& prefix,
   }
 }
 
-void FindUnsupported(const v1::ExecuteRequest& request,
-                     std::vector<std::string>& names) {
-  const v1::Policy& policy = request.policy();
-  if (policy.network() != v1::NETWORK_UNSPECIFIED &&
-      policy.network() != v1::NETWORK_NONE) {
-    names.push_back(
-        absl::StrCat("policy.network=", v1::Network_Name(policy.network())));
-  }
-  if (!policy.allowed_hosts().empty()) names.push_back("policy.allowed_hosts");
-}
-
 }  // namespace
 
 absl::Status CheckSupported(const v1::ExecuteRequest& request) {
   std::vector<std::string> names;
-  FindUnsupported(request, names);
   FindUnknown(request, "", names);
   if (names.empty()) return absl::OkStatus();
   return absl::UnimplementedError(absl::StrCat(

@@ -99,4 +99,8 @@ FileView DefaultFileView() {
   return view;
 }
 
+std::vector<std::string> NetworkFiles() {
+  return {"/etc/hosts", "/etc/host.conf", "/etc/gai.conf", "/etc/resolv.conf"};
+}
+
 }  // namespace cordon::sandbox

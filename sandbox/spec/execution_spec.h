@@ -11,6 +11,7 @@
 
 #include "sandbox/spec/file_view.h"
 #include "sandbox/spec/limits.h"
+#include "sandbox/spec/network.h"
 #include "sandbox/spec/violation.h"
 
 namespace cordon::sandbox {
@@ -64,6 +65,8 @@ struct ExecutionSpec {
   FileView view;
   OnViolation on_violation;
   AuditScope audit = AuditScope::kWrites;
+  // Of the program. A compile step has no network.
+  NetworkGrant network;
   // Relative paths or glob patterns (glob(7); '*' does not match '/').
   std::vector<std::string> output_files;
 };

@@ -228,8 +228,7 @@ JudgedCall JudgeCall(const seccomp_notif& notification,
       return JudgeLargeMapping(notification, verdict, context);
     case Question::kSharedMapping:
       return {.answer = CallAnswer::kContinue,
-              .shared_mapping_bytes =
-                  notification.data.args[verdict.argument]};
+              .shared_mapping_bytes = notification.data.args[verdict.argument]};
     case Question::kOpenForWrite:
       return JudgeOpenForWrite(notification, context);
     case Question::kOpenForRead:
@@ -240,6 +239,9 @@ JudgedCall JudgeCall(const seccomp_notif& notification,
                        IsExpectedExecution, context);
     case Question::kNewProcess:
       return {.answer = CallAnswer::kNewProcess,
+              .violation = MakeViolation(notification, verdict.violation)};
+    case Question::kSocketCall:
+      return {.answer = CallAnswer::kSocketCall,
               .violation = MakeViolation(notification, verdict.violation)};
     case Question::kReserveSpace:
       return {.answer = CallAnswer::kReserveSpace,

@@ -22,6 +22,9 @@ enum class CallAnswer {
   // whether it may reserve disk. `violation` is what to report if not.
   kNewProcess,
   kReserveSpace,
+  // The supervisor performs it on the run's socket; `violation` is what to
+  // report if it must not.
+  kSocketCall,
   // The kernel executes the call under the restrictions that it enforces
   // itself.
   kContinue,

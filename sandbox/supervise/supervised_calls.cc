@@ -64,6 +64,10 @@ void Supervision::OnNotification(uint32_t events) {
             &notification.id) != 0) {
     return;
   }
+  if (judged.answer == CallAnswer::kSocketCall) {
+    return PerformSocketCall(notification, *std::move(judged.violation),
+                             MonotonicNow());
+  }
   HandleCall(notification.id, static_cast<pid_t>(notification.pid),
              std::move(judged));
 }
@@ -102,6 +106,7 @@ void Supervision::HandleCall(uint64_t id, pid_t tid, JudgedCall judged) {
       return AskForProcess(std::move(call));
     case CallAnswer::kReserveSpace:
       return AskForSpace(std::move(call));
+    case CallAnswer::kSocketCall:  // Not here.
     case CallAnswer::kContinue:
     case CallAnswer::kFail:
     case CallAnswer::kKillRun:

@@ -71,6 +71,7 @@ void Supervision::EndRun(std::optional<Cause> cause) {
   loop_->CancelTimer(wall_timer_);
   loop_->CancelTimer(sample_timer_);
   loop_->CancelTimer(recount_timer_);
+  ForgetConnections();
   Close(stdin_);
   KillGroup();
   ReapGroup();

@@ -1,6 +1,6 @@
 // The doors are Start, Kill and ResumeOutput; everything else runs on the loop:
 // supervised_streams.cc, supervised_calls.cc (what the program asks by system
-// call), supervised_resources.cc and supervised_end.cc.
+// call), supervised_sockets.cc, supervised_resources.cc and supervised_end.cc.
 
 #include "sandbox/supervise/supervision.h"
 
@@ -49,7 +49,8 @@ Supervision::Supervision(EventLoop* loop, RunningChild child,
       meter_(plan_.limits, child.pid, plan_.processes, &cgroup_),
       disk_(plan_.limits, UniqueFd(fcntl(plan_.directory, F_DUPFD_CLOEXEC, 0)),
             plan_.writable.workspace, plan_.disk),
-      counter_(plan_.limits.processes, child.pid, plan_.processes) {
+      counter_(plan_.limits.processes, child.pid, plan_.processes),
+      broker_(plan_.network, child.pid, plan_.processes) {
   leader_.fd = std::move(child.pidfd);
   group_ = std::move(child.group);
   listener_.fd = std::move(child.listener);

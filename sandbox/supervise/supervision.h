@@ -42,6 +42,7 @@
 #include "sandbox/supervise/process_counter.h"
 #include "sandbox/supervise/process_table.h"
 #include "sandbox/supervise/resource_meter.h"
+#include "sandbox/supervise/socket_broker.h"
 #include "sandbox/supervise/write_target.h"
 
 namespace cordon::sandbox {
@@ -51,6 +52,7 @@ struct SupervisionPlan {
   Limits limits;
   OutputMode output_mode = OutputMode::kTerminate;
   OnViolation on_violation;
+  NetworkGrant network;
   // What stdin_writer of the child is fed with.
   std::string stdin_data;
   const SyscallPolicy* policy = nullptr;
@@ -121,6 +123,31 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
     OutputCapture capture;
   };
 
+  // A connect that waits for the other end.
+  class Connecting : public EventHandler {
+   public:
+    Connecting(Supervision* owner, const seccomp_notif& call, ino_t socket,
+               UniqueFd fd)
+        : owner_(owner),
+          call_(call.id),
+          tid_(static_cast<pid_t>(call.pid)),
+          socket_(socket),
+          fd_(std::move(fd)) {}
+    void OnReady(uint32_t) override { owner_->OnConnected(*this); }
+
+    uint64_t call() const { return call_; }
+    pid_t tid() const { return tid_; }
+    ino_t socket() const { return socket_; }
+    int fd() const { return fd_.get(); }
+
+   private:
+    Supervision* const owner_;
+    const uint64_t call_;
+    const pid_t tid_;
+    const ino_t socket_;
+    const UniqueFd fd_;
+  };
+
   // A call that is answered later. `violation`: what to report of it if it is
   // refused, with its thread as process_id.
   struct HeldCall {
@@ -159,6 +186,14 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
   void RefuseProcess(HeldCall call);
   void ScheduleRecount();
   void AnswerHeldClones();
+  void PerformSocketCall(const seccomp_notif& notification, Violation violation,
+                         absl::Time since);
+  void AwaitConnection(const seccomp_notif& notification,
+                       const BrokeredCall& performed);
+  void OnConnected(Connecting& connecting);
+  void EndConnecting(Connecting& connecting, int error_number);
+  void LookForSignals();
+  void ForgetConnections();
   void AskForSpace(HeldCall call);
   void AnswerHeldReservations();
   void MeasureForReservations();
@@ -209,6 +244,10 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
   absl::Time next_recount_ = absl::InfinitePast();
   // Reservations past what was measured, waiting for the next measurement.
   std::deque<HeldCall> held_reservations_;
+  SocketBroker broker_;
+  // By their socket.
+  std::map<ino_t, std::unique_ptr<Connecting>> connecting_;
+  EventLoop::TimerId signals_timer_;
   EventLoop::TimerId wall_timer_;
   EventLoop::TimerId sample_timer_;
   absl::Time next_sample_ = absl::InfiniteFuture();

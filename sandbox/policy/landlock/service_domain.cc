@@ -43,7 +43,9 @@ LandlockPlan PlanServiceDomain(const ServiceWork& work, int abi) {
         {"/proc",
          plan.handled_access_fs & (kFsReadDir | kFsReadFile | kFsWriteFile)});
   }
-  if (work.listen_port.has_value()) {
+  if (work.connects) {
+    plan.handled_access_net = 0;
+  } else if (work.listen_port.has_value()) {
     if ((plan.handled_access_net & kNetBindTcp) != 0) {
       plan.bind_ports.push_back(*work.listen_port);
     }

@@ -43,6 +43,9 @@ struct ServiceWork {
   // The port that it listens on. Empty: one that the kernel will choose, which
   // no rule can name; then binding is not limited.
   std::optional<uint16_t> listen_port;
+  // Whether it binds and connects sockets for runs: to which addresses is then
+  // the broker's matter (supervise/socket_broker.h).
+  bool connects = false;
 };
 
 // `workspace_access` of the result is for the state directory. Never fails: an

@@ -172,6 +172,8 @@ std::string DescribeVerdict(const Verdict& verdict) {
       return absl::StrCat("ask shared mapping of arg", verdict.argument);
     case Question::kNewProcess:
       return "ask new process";
+    case Question::kSocketCall:
+      return "ask socket call";
     case Question::kReserveSpace:
       return absl::StrCat("ask space of arg", verdict.argument);
     case Question::kFileSizeSignal:

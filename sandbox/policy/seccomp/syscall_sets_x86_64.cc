@@ -135,9 +135,9 @@ std::vector<SyscallSet> Sockets() {
   return {
       {"use of sockets that exist; which may exist is decided at socket(2)",
        Allow(),
-       {Sys::listen, Sys::accept, Sys::accept4, Sys::getsockname,
-        Sys::getpeername, Sys::recvfrom, Sys::recvmsg, Sys::recvmmsg,
-        Sys::getsockopt, Sys::shutdown}},
+       {Sys::accept, Sys::accept4, Sys::getsockname, Sys::getpeername,
+        Sys::recvfrom, Sys::recvmsg, Sys::recvmmsg, Sys::getsockopt,
+        Sys::shutdown}},
   };
 }
 
@@ -233,12 +233,6 @@ std::vector<SyscallSet> RefusedSets() {
        Refuse(ENOTSUP),
        {Sys::setxattr, Sys::lsetxattr, Sys::fsetxattr, Sys::removexattr,
         Sys::lremovexattr, Sys::fremovexattr}},
-      {"no address is reachable: glibc's nscd probe copes",
-       Refuse(ECONNREFUSED),
-       {Sys::connect}},
-      {"a named socket would be reachable from outside the run",
-       Refuse(EACCES),
-       {Sys::bind}},
   };
 }
 

@@ -3,6 +3,8 @@
 #include <asm/ioctls.h>
 #include <fcntl.h>
 #include <linux/prctl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -87,7 +89,8 @@ void AddOpens(AuditScope audit, Rows& rows) {
   const auto rules = [all](int flags) {
     std::vector<Rule> asked = {
         {{AnyBitSet32(flags, kWriteIntent)}, AskOpenForWrite()}};
-    if (all) asked.insert(asked.begin(), {{AnyBitSet32(flags, O_PATH)}, Allow()});
+    if (all)
+      asked.insert(asked.begin(), {{AnyBitSet32(flags, O_PATH)}, Allow()});
     return asked;
   };
   const Verdict otherwise = all ? AskOpenForRead() : Allow();
@@ -137,14 +140,29 @@ void AddSignalAction(Rows& rows) {
 
 // What a socket holds is the kernel's memory, and nobody's that is measured: a
 // program may not have more of it than the host's default (socket(7)).
+//
+// Runs share the server's user where sockets are concerned: with SO_REUSEPORT
+// one could take another's connections.
 void AddSocketOptions(Rows& rows) {
-  constexpr ArgumentTest kOfSockets = Equals32(1, SOL_SOCKET);
+  const auto rules = [](uint32_t level, std::initializer_list<uint32_t> options,
+                        Verdict verdict) {
+    std::vector<Rule> all;
+    for (const uint32_t option : options) {
+      all.push_back({{Equals32(1, level), Equals32(2, option)}, verdict});
+    }
+    return all;
+  };
   Add(Sys::setsockopt,
-      {{{kOfSockets, Equals32(2, SO_SNDBUF)}, Pretend()},
-       {{kOfSockets, Equals32(2, SO_RCVBUF)}, Pretend()}},
+      Join(Join(rules(SOL_SOCKET, {SO_SNDBUF, SO_RCVBUF}, Pretend()),
+                rules(SOL_SOCKET,
+                      {SO_REUSEPORT, SO_ATTACH_FILTER, SO_ATTACH_BPF,
+                       SO_ATTACH_REUSEPORT_CBPF, SO_ATTACH_REUSEPORT_EBPF},
+                      Refuse(ENOPROTOOPT))),
+           rules(IPPROTO_TCP, {TCP_ULP, TCP_FASTOPEN_CONNECT},
+                 Refuse(ENOPROTOOPT))),
       Allow(),
       "connections: asyncio, multiprocessing; but no larger buffers than the "
-      "host's default",
+      "host's default, no shared ports, no programs for the kernel",
       rows);
 }
 
@@ -355,22 +373,65 @@ std::vector<Rule> ConnectedUnixSockets() {
   return {rule(SOCK_STREAM), rule(SOCK_SEQPACKET)};
 }
 
-void AddSockets(Rows& rows) {
+// Of TCP and, where all is granted, UDP. The protocol's number or none: others
+// of the same type (MPTCP, SCTP) pass Landlock's rules by.
+std::vector<Rule> InternetSockets(NetworkAccess network) {
+  std::vector<Rule> rules;
+  const auto add = [&rules](uint32_t type, uint32_t protocol) {
+    for (const uint32_t family : {AF_INET, AF_INET6}) {
+      for (const uint32_t number : {uint32_t{0}, protocol}) {
+        rules.push_back(
+            {{Equals32(0, family), MaskedEquals32(1, kSocketTypeMask, type),
+              Equals32(2, number)},
+             AskSocketCall()});
+      }
+    }
+  };
+  if (network != NetworkAccess::kNone) add(SOCK_STREAM, IPPROTO_TCP);
+  if (network == NetworkAccess::kFull) {
+    add(SOCK_DGRAM, IPPROTO_UDP);
+    // getaddrinfo(3) asks it for the host's addresses, and copes.
+    rules.push_back({{Equals32(0, AF_NETLINK)}, Refuse(EAFNOSUPPORT)});
+  }
+  return rules;
+}
+
+void AddSockets(NetworkAccess network, Rows& rows) {
   const auto breach = [](int error_number) {
     return Deny(error_number, ViolationKind::kNetwork);
   };
   constexpr const char* kReason =
-      "socket pairs and unix streams: CPython's asyncio, node; no network, no "
-      "netlink, no datagrams to named sockets";
+      "socket pairs and unix streams: CPython's asyncio, node; no network but "
+      "what is granted, no netlink, no datagrams to named sockets";
   Add(Sys::socket,
-      Join(ConnectedUnixSockets(),
+      Join(Join(ConnectedUnixSockets(), InternetSockets(network)),
            AnyOf(0, {AF_UNIX, AF_INET, AF_INET6}, breach(EACCES))),
       breach(EAFNOSUPPORT), kReason, rows);
   Add(Sys::socketpair, ConnectedUnixSockets(), breach(EAFNOSUPPORT), kReason,
       rows);
 }
 
-void AddSends(Rows& rows) {
+// Their addresses are behind pointers.
+void AddSocketNames(NetworkAccess network, Rows& rows) {
+  const bool ask = network != NetworkAccess::kNone;
+  Add(Sys::connect, {}, ask ? AskSocketCall() : Refuse(ECONNREFUSED),
+      "no address is reachable but what is granted: glibc's nscd probe copes",
+      rows);
+  Add(Sys::bind, {}, ask ? AskSocketCall() : Refuse(EACCES),
+      "a named socket would be reachable from outside the run", rows);
+  Add(Sys::listen, {}, ask ? AskSocketCall() : Allow(),
+      "asyncio, node; a socket without a name gets a port on every address",
+      rows);
+}
+
+void AddSends(NetworkAccess network, Rows& rows) {
+  if (network == NetworkAccess::kFull) {
+    for (const Sys call : {Sys::sendto, Sys::sendmsg, Sys::sendmmsg}) {
+      Add(call, {}, Allow(), "sending, to anywhere: the run was granted it",
+          rows);
+    }
+    return;
+  }
   // A connect in disguise (tcp(7)).
   const auto fast_open = [](int flags) {
     return Rule{{AnyBitSet32(flags, MSG_FASTOPEN)},
@@ -414,8 +475,9 @@ SyscallPolicy DefaultPolicy(const PolicyOptions& options) {
   AddPersonality(rows);
   AddMetadata(options.metadata, rows);
   AddIdentity(rows);
-  AddSockets(rows);
-  AddSends(rows);
+  AddSockets(options.network, rows);
+  AddSocketNames(options.network, rows);
+  AddSends(options.network, rows);
   RefuseSignalsToTheGroup(rows);
   // A table that does not pass its own checks must not become a filter: value()
   // ends the process.

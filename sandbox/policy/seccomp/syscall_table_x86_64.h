@@ -18,6 +18,7 @@
 #include <cstdint>
 
 #include "sandbox/policy/seccomp/syscall_policy.h"
+#include "sandbox/spec/network.h"
 #include "sandbox/spec/violation.h"
 
 namespace cordon::sandbox {
@@ -46,6 +47,7 @@ enum class MetadataScope {
 };
 
 struct PolicyOptions {
+  NetworkAccess network = NetworkAccess::kNone;
   AuditScope audit = AuditScope::kWrites;
   SignalScope signals = SignalScope::kBySupervisor;
   MetadataScope metadata = MetadataScope::kByIdentity;

@@ -56,6 +56,9 @@ enum class Question {
   kSharedMapping,
   // A new process or thread: whether the run may have another one.
   kNewProcess,
+  // A call that makes, names or connects an internet socket: the supervisor
+  // performs it, within what the run was granted (supervise/socket_broker.h).
+  kSocketCall,
   // fallocate(2), which takes disk without writing; `Verdict::argument` is its
   // length. Whether the run's disk limit has to be looked at first.
   kReserveSpace,
@@ -155,6 +158,12 @@ constexpr Verdict AskOpenForWrite() {
   return {.kind = VerdictKind::kAsk,
           .violation = ViolationKind::kFilesystem,
           .question = Question::kOpenForWrite};
+}
+
+constexpr Verdict AskSocketCall() {
+  return {.kind = VerdictKind::kAsk,
+          .violation = ViolationKind::kNetwork,
+          .question = Question::kSocketCall};
 }
 
 constexpr Verdict AskOpenForRead() {

@@ -1,0 +1,113 @@
+// SocketBroker makes a run's internet sockets, and binds, connects and listens
+// on its behalf: always on a copy of the address that the program cannot change
+// any more, and on the socket that it made, whatever the program has put in
+// that descriptor's place meanwhile.
+//
+// It keeps a descriptor of each socket until that is connected, so that what
+// the program does to it (options, closing the other end) is done to the same
+// socket, and of each that listens as long as the program has it: its port is
+// then the run's and nobody else's.
+//
+// What it does not do: look at data, or at datagrams (a grant that includes
+// them restricts nothing).
+//
+// Contract: one thread at a time; never blocks.
+
+#ifndef CORDON_SANDBOX_SUPERVISE_SOCKET_BROKER_H_
+#define CORDON_SANDBOX_SUPERVISE_SOCKET_BROKER_H_
+
+#include <linux/seccomp.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "absl/time/time.h"
+#include "sandbox/base/unique_fd.h"
+#include "sandbox/spec/network.h"
+#include "sandbox/supervise/internet_address.h"
+#include "sandbox/supervise/process_table.h"
+
+namespace cordon::sandbox {
+
+// What became of a call.
+struct BrokeredCall {
+  // errno(3); 0: it succeeded.
+  int error_number = 0;
+  // Not empty: it is a breach, with this address.
+  std::string forbidden_address;
+  // connect(2) that waits until `connecting` can be written to, which is
+  // borrowed; then see FinishConnect. Else -1.
+  int connecting = -1;
+  ino_t socket = 0;
+  // Not infinite: it needs a look at what the run has closed, which may be
+  // taken then; the same call again.
+  absl::Time retry_at = absl::InfiniteFuture();
+};
+
+class SocketBroker {
+ public:
+  // `processes` outlives this.
+  SocketBroker(NetworkGrant grant, pid_t pgid, ProcessTable* processes);
+
+  // A call of the run. socket(2) that succeeds has its answer already, which
+  // came with the descriptor (SECCOMP_ADDFD_FLAG_SEND, seccomp_unotify(2)).
+  // `since`: when it was first performed.
+  BrokeredCall Perform(const seccomp_notif& notification, int listener,
+                       absl::Time since);
+
+  // Of a call that waited: its errno.
+  int FinishConnect(ino_t socket);
+  // It waits no more, and its socket connects by itself.
+  void LetGo(ino_t socket) { NoteConnected(socket); }
+
+ private:
+  struct Socket {
+    UniqueFd fd;
+    int family = 0;
+    bool is_stream = true;
+    bool is_bound = false;
+    // Where it listens, if it does.
+    std::optional<InternetAddress> listens_at;
+  };
+
+  // The socket in a descriptor of the thread; 0: none.
+  static ino_t InodeOf(pid_t tid, int fd);
+  Socket* Find(ino_t inode);
+  BrokeredCall Make(const seccomp_notif& notification, int listener);
+  BrokeredCall Bind(const seccomp_notif& notification);
+  BrokeredCall Listen(const seccomp_notif& notification);
+  BrokeredCall Connect(const seccomp_notif& notification);
+  int BindTo(Socket& socket, const InternetAddress& address);
+  int ListenOn(ino_t inode, Socket& socket, int backlog);
+  bool ListensAnywhere() const;
+  bool IsOwnPort(const InternetAddress& address) const;
+  bool HadName(const InternetAddress& address) const;
+  bool MayConnect(const InternetAddress& address) const;
+  int StartConnect(ino_t inode, Socket& socket, const InternetAddress& address,
+                   bool& waits);
+  static int Disconnect(const Socket& socket);
+  void NoteConnected(ino_t inode);
+  // Forgets the sockets that the run has closed.
+  void Prune();
+
+  const NetworkGrant grant_;
+  const pid_t pgid_;
+  ProcessTable* const processes_;
+  std::map<ino_t, Socket> sockets_;
+  // The last that were connected, which nobody keeps a descriptor of.
+  std::deque<ino_t> connected_;
+  // The last names that sockets of the run got.
+  std::deque<InternetAddress> names_;
+  absl::Time pruned_ = absl::InfinitePast();
+  // Looks take a tenth of the time at most.
+  absl::Time next_prune_ = absl::InfinitePast();
+};
+
+}  // namespace cordon::sandbox
+
+#endif  // CORDON_SANDBOX_SUPERVISE_SOCKET_BROKER_H_

@@ -1,0 +1,143 @@
+// Calls on internet sockets, which the broker performs: most at once, a connect
+// that waits when the other end has answered.
+
+#include <asm/unistd.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "sandbox/base/monotonic_clock.h"
+#include "sandbox/supervise/process_memory.h"
+#include "sandbox/supervise/supervision.h"
+
+namespace cordon::sandbox {
+namespace {
+
+// How long a signal waits for a connect that it interrupts.
+constexpr absl::Duration kSignalsPause = absl::Milliseconds(20);
+
+// Whether the thread has a signal that it does not block (proc_pid_status(5)).
+bool HasSignal(pid_t tid) {
+  const std::string status = ReadProcFile(tid, "status");
+  const auto mask = [&status](absl::string_view key) {
+    uint64_t bits = 0;
+    const size_t at = status.find(absl::StrCat("\n", key, ":\t"));
+    if (at == std::string::npos) return bits;
+    constexpr size_t kDigits = 16;
+    (void)absl::SimpleHexAtoi(
+        absl::string_view(status).substr(at + key.size() + 3, kDigits), &bits);
+    return bits;
+  };
+  return ((mask("SigPnd") | mask("ShdPnd")) & ~mask("SigBlk")) != 0;
+}
+
+}  // namespace
+
+void Supervision::PerformSocketCall(const seccomp_notif& notification,
+                                    Violation violation, absl::Time since) {
+  BrokeredCall performed =
+      broker_.Perform(notification, listener_.fd.get(), since);
+  if (performed.retry_at != absl::InfiniteFuture()) {
+    loop_->CallAt(performed.retry_at, [self = shared_from_this(), notification,
+                                       violation = std::move(violation),
+                                       since]() mutable {
+      if (self->killed_) return;
+      self->PerformSocketCall(notification, std::move(violation), since);
+    });
+    return;
+  }
+  if (notification.data.nr == __NR_socket && performed.error_number == 0) {
+    return;  // It has its answer.
+  }
+  if (performed.connecting >= 0) {
+    return AwaitConnection(notification, performed);
+  }
+  if (!performed.forbidden_address.empty()) {
+    violation.address = std::move(performed.forbidden_address);
+    violation.action = plan_.on_violation.For(violation.kind);
+    if (violation.action == ViolationAction::kTerminate) {
+      std::optional<Cause> cause = ViolationCause(violation);
+      Report(std::move(violation));
+      return EndRun(std::move(cause));
+    }
+    violation.error_number = performed.error_number;
+    Report(std::move(violation));
+  }
+  Answer(notification.id, CallAnswer::kFail, performed.error_number);
+}
+
+// Watched is a duplicate, because the loop knows descriptors and the broker may
+// close its own.
+void Supervision::AwaitConnection(const seccomp_notif& notification,
+                                  const BrokeredCall& performed) {
+  UniqueFd fd(fcntl(performed.connecting, F_DUPFD_CLOEXEC, 0));
+  // Another thread waits for this socket, or the host is out of descriptors.
+  if (!fd.valid() || connecting_.contains(performed.socket)) {
+    Answer(notification.id, CallAnswer::kFail, fd.valid() ? EALREADY : ENOBUFS);
+    return;
+  }
+  auto connecting = std::make_unique<Connecting>(
+      this, notification, performed.socket, std::move(fd));
+  if (!loop_->Watch(connecting->fd(), EPOLLOUT, connecting.get())) {
+    Answer(notification.id, CallAnswer::kFail, ENOBUFS);
+    return;
+  }
+  if (connecting_.empty()) {
+    signals_timer_ = loop_->CallAt(MonotonicNow() + kSignalsPause,
+                                   [this] { LookForSignals(); });
+  }
+  connecting_[performed.socket] = std::move(connecting);
+}
+
+void Supervision::OnConnected(Connecting& connecting) {
+  EndConnecting(connecting, broker_.FinishConnect(connecting.socket()));
+}
+
+void Supervision::EndConnecting(Connecting& connecting, int error_number) {
+  const auto found = connecting_.find(connecting.socket());
+  if (found == connecting_.end() || found->second.get() != &connecting) return;
+  std::unique_ptr<Connecting> done = std::move(found->second);
+  connecting_.erase(found);
+  if (connecting_.empty()) loop_->CancelTimer(signals_timer_);
+  loop_->Unwatch(done->fd());
+  if (!killed_) Answer(done->call(), CallAnswer::kFail, error_number);
+  // Events of this round may still name it.
+  loop_->Post([self = shared_from_this(), done = std::move(done)] {});
+}
+
+// A call that the supervisor has received is interrupted by the thread's end
+// only (SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, seccomp(2)). connect(2) would
+// have been by any signal, and gone on connecting.
+void Supervision::LookForSignals() {
+  std::vector<Connecting*> interrupted;
+  for (const auto& [socket, connecting] : connecting_) {
+    if (HasSignal(connecting->tid())) interrupted.push_back(connecting.get());
+  }
+  for (Connecting* const connecting : interrupted) {
+    broker_.LetGo(connecting->socket());
+    EndConnecting(*connecting, EINTR);
+  }
+  if (connecting_.empty()) return;
+  signals_timer_ = loop_->CallAt(MonotonicNow() + kSignalsPause,
+                                 [this] { LookForSignals(); });
+}
+
+void Supervision::ForgetConnections() {
+  loop_->CancelTimer(signals_timer_);
+  for (auto& [socket, connecting] : connecting_) {
+    loop_->Unwatch(connecting->fd());
+    loop_->Post([gone = std::move(connecting)] {});
+  }
+  connecting_.clear();
+}
+
+}  // namespace cordon::sandbox

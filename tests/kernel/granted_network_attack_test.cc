@@ -1,0 +1,488 @@
+// Ways past a granted network: to others' ports on this host, to addresses that
+// were not granted, to names that others could reach.
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "sandbox/base/unique_fd.h"
+#include "tests/support/sandbox_fixture.h"
+
+namespace cordon::testing {
+namespace {
+
+using sandbox::AllowedEndpoint;
+using sandbox::ExecutionSpec;
+using sandbox::FileMode;
+using sandbox::NetworkAccess;
+using sandbox::OutcomeKind;
+using sandbox::OutputStream;
+using sandbox::UniqueFd;
+using sandbox::Violation;
+using sandbox::ViolationAction;
+using sandbox::ViolationKind;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+// A server of the host's on 127.0.0.1, which no run has made.
+class Listener {
+ public:
+  Listener() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    EXPECT_EQ(bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(listen(fd_.get(), 1024), 0);
+    getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+  }
+
+  uint16_t port() const { return port_; }
+  std::string address() const { return absl::StrCat("127.0.0.1:", port_); }
+  // Whether somebody has connected.
+  bool WasReached() const {
+    pollfd ready = {.fd = fd_.get(), .events = POLLIN, .revents = 0};
+    return poll(&ready, 1, 0) == 1;
+  }
+
+ private:
+  UniqueFd fd_;
+  uint16_t port_ = 0;
+};
+
+constexpr const char* kTools =
+    "import ctypes, errno, os, signal, socket, struct, sys, threading, time\n"
+    "def attempt(act):\n"
+    "    try: act(); print('DONE')\n"
+    "    except OSError as error: print(errno.errorcode[error.errno])\n"
+    "def connect(address, family=socket.AF_INET):\n"
+    "    attempt(lambda: socket.socket(family).connect(address))\n"
+    "def serve(address=('127.0.0.1', 0), family=socket.AF_INET):\n"
+    "    server = socket.socket(family)\n"
+    "    server.bind(address)\n"
+    "    server.listen()\n"
+    "    return server\n";
+
+ExecutionSpec With(NetworkAccess access, ExecutionSpec spec) {
+  spec.network.access = access;
+  spec.program.limits.wall_time = absl::Seconds(30);
+  return spec;
+}
+
+ExecutionSpec Loopback(const std::string& act) {
+  return With(NetworkAccess::kLoopback, PythonSpec(kTools + act));
+}
+
+AllowedEndpoint Endpoint(std::vector<uint8_t> ipv4, int bits, uint16_t port) {
+  AllowedEndpoint endpoint;
+  endpoint.address[10] = endpoint.address[11] = 0xff;
+  std::copy(ipv4.begin(), ipv4.end(), endpoint.address.begin() + 12);
+  endpoint.prefix_bits = 96 + bits;
+  endpoint.port = port;
+  return endpoint;
+}
+
+auto Denied(const std::string& call, const std::string& address, int error) {
+  return AllOf(Field(&Violation::kind, ViolationKind::kNetwork),
+               Field(&Violation::syscall, call),
+               Field(&Violation::address, address),
+               Field(&Violation::action, ViolationAction::kDeny),
+               Field(&Violation::error_number, error));
+}
+
+// ------------------------------------------------------------------ loopback
+
+TEST(LoopbackNetwork, ARunReachesItsOwnServer) {
+  const auto run = SharedSandbox().Run(
+      Loopback("server = serve()\n"
+               "def answer():\n"
+               "    while True:\n"
+               "        peer = server.accept()[0]\n"
+               "        peer.sendall(peer.recv(100).upper()); peer.close()\n"
+               "threading.Thread(target=answer, daemon=True).start()\n"
+               "for i in range(20):\n"
+               "    client = socket.create_connection(server.getsockname())\n"
+               "    client.sendall(b'question')\n"
+               "    assert client.recv(100) == b'QUESTION'\n"
+               "    assert client.recv(100) == b''\n"
+               "print('DONE')"));
+  EXPECT_EQ(run->stdout_data(), "DONE\n") << run->stderr_data();
+  EXPECT_THAT(run->outcome().violations, IsEmpty());
+  EXPECT_EQ(run->outcome().enforcement.network.level,
+            sandbox::EnforcementLevel::kPartial);
+}
+
+TEST(LoopbackNetwork, OtherProcessesOfTheRunReachItToo) {
+  const auto run = SharedSandbox().Run(
+      Loopback("server = serve()\n"
+               "if os.fork() == 0:\n"
+               "    client = socket.create_connection(server.getsockname())\n"
+               "    client.sendall(b'child'); os._exit(0)\n"
+               "print(server.accept()[0].recv(100))"));
+  EXPECT_EQ(run->stdout_data(), "b'child'\n") << run->stderr_data();
+}
+
+TEST(LoopbackNetwork, WithoutTheGrantThereIsNoSocket) {
+  const auto run =
+      SharedSandbox().Run(PythonSpec(absl::StrCat(kTools, "attempt(serve)")));
+  EXPECT_EQ(run->stdout_data(), "EACCES\n");
+}
+
+TEST(LoopbackNetworkAttack, AServerOfTheHostIsOutOfReach) {
+  const Listener listener;
+  const auto run = SharedSandbox().Run(
+      Loopback(absl::StrCat("connect(('127.0.0.1', ", listener.port(), "))")));
+  EXPECT_EQ(run->stdout_data(), "ECONNREFUSED\n");
+  EXPECT_FALSE(listener.WasReached());
+  EXPECT_THAT(run->outcome().violations,
+              ElementsAre(Denied("connect", listener.address(), ECONNREFUSED)));
+}
+
+TEST(LoopbackNetworkAttack, OtherWordsForItAreTheSame) {
+  const Listener listener;
+  const auto run = SharedSandbox().Run(Loopback(absl::StrReplaceAll(
+      "server = serve()\n"
+      "connect(('0.0.0.0', PORT)); connect(('127.0.0.2', PORT))\n"
+      "if socket.has_ipv6:\n"
+      "    connect(('::ffff:127.0.0.1', PORT), socket.AF_INET6)\n"
+      "    connect(('::', PORT), socket.AF_INET6)\n"
+      "    connect(('::ffff:0.0.0.0', PORT), socket.AF_INET6)\n",
+      {{"PORT", absl::StrCat(listener.port())}})));
+  EXPECT_THAT(run->stdout_data(), ::testing::Not(HasSubstr("DONE")))
+      << run->stderr_data();
+  EXPECT_THAT(run->stdout_data(), HasSubstr("ECONNREFUSED"));
+  EXPECT_FALSE(listener.WasReached());
+}
+
+TEST(LoopbackNetworkAttack, AnotherRunsServerIsOutOfReach) {
+  const auto other = std::make_shared<RecordingObserver>();
+  const auto handle = SharedSandbox().sandbox().Start(
+      Loopback("server = serve()\nprint(server.getsockname()[1], flush=True)\n"
+               "server.settimeout(20); server.accept(); print('REACHED')"),
+      other);
+  ASSERT_TRUE(other->WaitForOutput(OutputStream::kStdout, "\n"));
+  const auto run = SharedSandbox().Run(
+      Loopback(absl::StrCat("connect(('127.0.0.1', ", other->stdout_data(),
+                            "))\nattempt(lambda: serve(('127.0.0.1', ",
+                            other->stdout_data(), ")))")));
+  handle->Cancel();
+  other->WaitForEnd();
+  EXPECT_EQ(run->stdout_data(), "ECONNREFUSED\nEADDRINUSE\n");
+  EXPECT_THAT(other->stdout_data(), ::testing::Not(HasSubstr("REACHED")));
+}
+
+TEST(LoopbackNetworkAttack, NothingBeyondTheHostIsReached) {
+  const auto run = SharedSandbox().Run(
+      Loopback("connect(('192.0.2.1', 80))\n"
+               "attempt(lambda: socket.socket().bind(('192.0.2.1', 0)))"));
+  EXPECT_EQ(run->stdout_data(), "EACCES\nEACCES\n");
+  EXPECT_THAT(run->outcome().violations,
+              ElementsAre(Denied("connect", "192.0.2.1:80", EACCES),
+                          Denied("bind", "192.0.2.1:0", EACCES)));
+}
+
+TEST(LoopbackNetworkAttack, ABreachCanEndTheRun) {
+  ExecutionSpec spec = Loopback("connect(('192.0.2.1', 80)); print('after')");
+  spec.on_violation.network = ViolationAction::kTerminate;
+  const auto run = SharedSandbox().Run(spec);
+  EXPECT_EQ(run->outcome().kind, OutcomeKind::kNetworkViolation);
+  EXPECT_EQ(run->stdout_data(), "");
+}
+
+TEST(LoopbackNetworkAttack, NothingBeyondTheHostReachesIn) {
+  const auto run = SharedSandbox().Run(
+      Loopback("print(serve(('', 0)).getsockname()[0])\n"
+               "unnamed = socket.socket(); unnamed.listen()\n"
+               "print(unnamed.getsockname()[0])"));
+  EXPECT_EQ(run->stdout_data(), "127.0.0.1\n127.0.0.1\n");
+}
+
+TEST(LoopbackNetworkAttack, OtherKindsOfSocketsAreNotGranted) {
+  const auto run = SharedSandbox().Run(Loopback(
+      "for kind, protocol in (2, 0), (3, 1), (1, 262), (1, 132), (5, 132):\n"
+      "    attempt(lambda: socket.socket(socket.AF_INET, kind, protocol))\n"
+      "attempt(lambda: socket.socket(socket.AF_NETLINK, 3, 0))"));
+  EXPECT_EQ(run->stdout_data(),
+            "EACCES\nEACCES\nEACCES\nEACCES\nEACCES\nEAFNOSUPPORT\n");
+}
+
+TEST(LoopbackNetworkAttack, NoPortIsSharedAndNoConnectIsHidden) {
+  const Listener listener;
+  const auto run = SharedSandbox().Run(Loopback(absl::StrReplaceAll(
+      "s = socket.socket()\n"
+      "attempt(lambda: s.setsockopt(socket.SOL_SOCKET, 15, 1))\n"
+      "attempt(lambda: s.setsockopt(socket.IPPROTO_TCP, 30, 1))\n"
+      "attempt(lambda: s.sendto(b'x', 0x20000000, ('127.0.0.1', PORT)))\n"
+      "attempt(lambda: s.sendto(b'x', 0, ('127.0.0.1', PORT)))\n"
+      "attempt(lambda: s.sendmsg([b'x'], [], 0x20000000,\n"
+      "                          ('127.0.0.1', PORT)))",
+      {{"PORT", absl::StrCat(listener.port())}})));
+  EXPECT_EQ(run->stdout_data(),
+            "ENOPROTOOPT\nENOPROTOOPT\nEACCES\nEACCES\nEACCES\n");
+  EXPECT_FALSE(listener.WasReached());
+}
+
+TEST(LoopbackNetworkAttack, ANamedUnixSocketStaysOutOfReach) {
+  const UniqueFd server(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  const std::string name = absl::StrCat("/tmp/cordon-socket-", getpid());
+  name.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  ASSERT_EQ(bind(server.get(), reinterpret_cast<sockaddr*>(&address),
+                 sizeof(address)),
+            0);
+  ASSERT_EQ(listen(server.get(), 5), 0);
+  const auto run = SharedSandbox().Run(
+      Loopback(absl::StrCat("connect('", name, "', socket.AF_UNIX)")));
+  unlink(name.c_str());
+  EXPECT_EQ(run->stdout_data(), "ECONNREFUSED\n");
+  pollfd ready = {.fd = server.get(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(poll(&ready, 1, 0), 0);
+}
+
+TEST(LoopbackNetwork, AClosedServerRefusesAndItsPortIsFree) {
+  const auto run = SharedSandbox().Run(Loopback(
+      "for _ in range(5):\n"
+      "    server = socket.socket()\n"
+      "    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
+      "    server.bind(('127.0.0.1', 0)); server.listen()\n"
+      "    address = server.getsockname()\n"
+      "    connect(address); server.close(); connect(address)\n"
+      "    attempt(lambda: serve(address).close())"));
+  std::string expected;
+  for (int i = 0; i < 5; ++i)
+    absl::StrAppend(&expected, "DONE\nECONNREFUSED\nDONE\n");
+  EXPECT_EQ(run->stdout_data(), expected) << run->stderr_data();
+  EXPECT_THAT(run->outcome().violations, IsEmpty());
+}
+
+TEST(LoopbackNetwork, AConnectThatDoesNotBlockAndOneThatIsInterrupted) {
+  const auto run = SharedSandbox().Run(Loopback(
+      "server = serve()\n"
+      "client = socket.socket(); client.setblocking(False)\n"
+      "try: client.connect(server.getsockname())\n"
+      "except BlockingIOError: pass\n"
+      "server.accept()\n"
+      "assert client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0\n"
+      "assert not client.getblocking()\n"
+      // Of a backlog that is full, a connect waits until the alarm.
+      "full = socket.socket(); full.bind(('127.0.0.1', 0)); full.listen(0)\n"
+      "waiting = [socket.socket() for _ in range(3)]\n"
+      "for one in waiting: one.setblocking(False)\n"
+      "for one in waiting: one.connect_ex(full.getsockname())\n"
+      "def alarm(*_): raise TimeoutError\n"
+      "signal.signal(signal.SIGALRM, alarm)\n"
+      "signal.setitimer(signal.ITIMER_REAL, 0.3)\n"
+      "late = socket.socket()\n"
+      "try: late.connect(full.getsockname()); print('CONNECTED')\n"
+      "except TimeoutError: print('ALARM')"));
+  EXPECT_EQ(run->stdout_data(), "ALARM\n") << run->stderr_data();
+}
+
+TEST(LoopbackNetwork, ManySocketsThatAreClosedAgain) {
+  const auto run = SharedSandbox().Run(
+      Loopback("for _ in range(1000): socket.socket().close()\n"
+               "held = []\n"
+               "try:\n"
+               "    for _ in range(1000): held.append(socket.socket())\n"
+               "except OSError as error: print(errno.errorcode[error.errno])\n"
+               "held.clear(); attempt(serve)"));
+  EXPECT_EQ(run->stdout_data(), "EMFILE\nDONE\n") << run->stderr_data();
+}
+
+// --------------------------------------------------------------------- races
+
+// A C program of two threads: `other` goes on and on while `body` does its
+// work. OWN is a port of its own, HOST one of the host's.
+ExecutionSpec Racing(const std::string& other, const std::string& body,
+                     uint16_t host_port) {
+  ExecutionSpec spec = With(NetworkAccess::kLoopback, CommandSpec({"./race"}));
+  spec.files = {
+      {"race.c",
+       absl::StrReplaceAll(
+           absl::StrReplaceAll(
+               "#define _GNU_SOURCE\n"
+               "#include <arpa/inet.h>\n#include <errno.h>\n#include "
+               "<fcntl.h>\n"
+               "#include <netinet/in.h>\n#include <pthread.h>\n#include "
+               "<stdio.h>\n"
+               "#include <sys/socket.h>\n#include <time.h>\n#include "
+               "<unistd.h>\n"
+               "static volatile int over;\n"
+               "static volatile struct sockaddr_in address;\n"
+               "static int server, own, spare;\n"
+               "static double now(void) {\n"
+               "  struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t);\n"
+               "  return t.tv_sec + t.tv_nsec / 1e9;\n"
+               "}\n"
+               "static void* other(void* p) { while (!over) { OTHER } return "
+               "p; }\n"
+               "int main(void) {\n"
+               "  struct sockaddr_in a = {.sin_family = AF_INET};\n"
+               "  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);\n"
+               "  socklen_t n = sizeof(a);\n"
+               "  server = socket(AF_INET, SOCK_STREAM, 0);\n"
+               "  if (bind(server, (void*)&a, n) || listen(server, 1000)) "
+               "return 1;\n"
+               "  if (getsockname(server, (void*)&a, &n)) return 2;\n"
+               "  own = ntohs(a.sin_port);\n"
+               "  address = a;\n"
+               "  pthread_t t; pthread_create(&t, 0, other, 0);\n"
+               "  long acts = 0, did = 0;\n"
+               "  for (double end = now() + 2; now() < end; ++acts) { BODY }\n"
+               "  over = 1; pthread_join(t, 0);\n"
+               "  printf(\"%ld %ld\\n\", acts, did);\n"
+               "}\n",
+               {{"OTHER", other}, {"BODY", body}}),
+           {{"HOST", absl::StrCat(host_port)}, {"OWN", "own"}}),
+       FileMode::kRegular}};
+  spec.compile =
+      CommandSpec({"/usr/bin/gcc", "-O1", "-pthread", "race.c", "-o", "race"})
+          .program;
+  return spec;
+}
+
+// Acts, and those that succeeded.
+std::pair<int64_t, int64_t> Counts(const RecordingObserver& run) {
+  std::pair<int64_t, int64_t> counts;
+  const std::string text = run.stdout_data();
+  EXPECT_EQ(std::sscanf(text.c_str(), "%ld %ld", &counts.first, &counts.second),
+            2)
+      << text << run.stderr_data();
+  return counts;
+}
+
+TEST(LoopbackNetworkRace, AnAddressThatChangesMeanwhile) {
+  const Listener listener;
+  const auto run = SharedSandbox().Run(
+      Racing("address.sin_port = htons(HOST); address.sin_port = htons(OWN);",
+             "int s = socket(AF_INET, SOCK_STREAM, 0);\n"
+             "did += connect(s, (void*)&address, sizeof(address)) == 0;\n"
+             "close(s); int c;\n"
+             "while ((c = accept4(server, 0, 0, SOCK_NONBLOCK)) >= 0 &&\n"
+             "       (close(c), fcntl(server, F_SETFL, O_NONBLOCK)) == 0) {}\n"
+             "fcntl(server, F_SETFL, O_NONBLOCK);",
+             listener.port()));
+  EXPECT_FALSE(listener.WasReached());
+  const auto [acts, did] = Counts(*run);
+  EXPECT_GT(acts, 100);
+  EXPECT_GT(did, 0) << "its own port was never reached: nothing was raced";
+  EXPECT_LT(did, acts) << "the other was never tried";
+}
+
+// The number means the server's own socket at one moment, another at the next.
+TEST(LoopbackNetworkRace, ADescriptorThatChangesMeanwhile) {
+  const Listener listener;
+  const auto run = SharedSandbox().Run(
+      Racing("int s = socket(AF_INET, SOCK_STREAM, 0); dup2(s, 100);\n"
+             "int u = socket(AF_UNIX, SOCK_STREAM, 0); dup2(u, 100);\n"
+             "dup2(server, 100); close(s); close(u);",
+             "if (listen(100, 5) == 0) {\n"
+             "  struct sockaddr_in a; socklen_t n = sizeof(a); ++did;\n"
+             "  int copy = dup(100);\n"
+             "  if (getsockname(copy, (void*)&a, &n) == 0 &&\n"
+             "      a.sin_family == AF_INET && a.sin_port != 0 &&\n"
+             "      a.sin_addr.s_addr != htonl(INADDR_LOOPBACK)) return 3;\n"
+             "  close(copy);\n"
+             "}",
+             listener.port()));
+  EXPECT_EQ(run->outcome().exit_code, 0);
+  const auto [acts, did] = Counts(*run);
+  EXPECT_GT(acts, 100);
+  EXPECT_GT(did, 0);
+}
+
+// ---------------------------------------------------------------- allow list
+
+TEST(AllowListNetwork, WhatIsOnTheListIsReachedAndNothingElse) {
+  const Listener allowed;
+  const Listener other;
+  ExecutionSpec spec =
+      With(NetworkAccess::kAllowList,
+           PythonSpec(absl::StrCat(kTools, "connect(('127.0.0.1', ",
+                                   allowed.port(), "))\nconnect(('127.0.0.1', ",
+                                   other.port(), "))\nconnect(('192.0.2.1', ",
+                                   allowed.port(), "))")));
+  spec.network.allowed = {Endpoint({127, 0, 0, 1}, 32, allowed.port())};
+  const auto run = SharedSandbox().Run(spec);
+  EXPECT_EQ(run->stdout_data(), "DONE\nECONNREFUSED\nEACCES\n");
+  EXPECT_TRUE(allowed.WasReached());
+  EXPECT_FALSE(other.WasReached());
+  EXPECT_THAT(
+      run->outcome().violations,
+      ElementsAre(Denied("connect", other.address(), ECONNREFUSED),
+                  Denied("connect", absl::StrCat("192.0.2.1:", allowed.port()),
+                         EACCES)));
+}
+
+TEST(AllowListNetwork, APrefixIsAllBeneathIt) {
+  const Listener listener;
+  for (const int bits : {8, 0}) {
+    ExecutionSpec spec =
+        With(NetworkAccess::kAllowList,
+             PythonSpec(absl::StrCat(kTools, "connect(('127.0.0.1', ",
+                                     listener.port(), "))")));
+    spec.network.allowed = {Endpoint({127, 9, 9, 9}, bits, listener.port())};
+    EXPECT_EQ(SharedSandbox().Run(spec)->stdout_data(), "DONE\n") << bits;
+  }
+  ExecutionSpec spec =
+      With(NetworkAccess::kAllowList,
+           PythonSpec(absl::StrCat(kTools, "connect(('127.0.0.1', ",
+                                   listener.port(), "))")));
+  spec.network.allowed = {Endpoint({126, 0, 0, 0}, 8, listener.port())};
+  EXPECT_EQ(SharedSandbox().Run(spec)->stdout_data(), "ECONNREFUSED\n");
+}
+
+// ---------------------------------------------------------------------- full
+
+TEST(FullNetwork, EverythingIsReached) {
+  const Listener listener;
+  const auto run = SharedSandbox().Run(With(
+      NetworkAccess::kFull,
+      PythonSpec(absl::StrCat(
+          kTools, "connect(('127.0.0.1', ", listener.port(),
+          "))\na, b = (socket.socket(type=socket.SOCK_DGRAM) for _ in 'ab')\n"
+          "b.bind(('127.0.0.1', 0)); a.sendto(b'one', b.getsockname())\n"
+          "a.connect(b.getsockname()); a.send(b'two')\n"
+          "print(b.recv(9), b.recv(9))\n"
+          "print(serve(('0.0.0.0', 0)).getsockname()[0])\n"
+          "socket.getaddrinfo('127.0.0.1', 80)"))));
+  EXPECT_EQ(run->stdout_data(), "DONE\nb'one' b'two'\n0.0.0.0\n")
+      << run->stderr_data();
+  EXPECT_TRUE(listener.WasReached());
+  EXPECT_THAT(run->outcome().violations, IsEmpty());
+  EXPECT_EQ(run->outcome().enforcement.network.level,
+            sandbox::EnforcementLevel::kNone);
+}
+
+TEST(FullNetwork, ACompilerHasNone) {
+  const Listener listener;
+  ExecutionSpec spec = With(NetworkAccess::kFull, CommandSpec({"/bin/true"}));
+  spec.compile = PythonSpec(absl::StrCat(kTools, "connect(('127.0.0.1', ",
+                                         listener.port(), "))"))
+                     .program;
+  const auto run = SharedSandbox().Run(spec);
+  ASSERT_NE(run->outcome().compilation, nullptr);
+  EXPECT_THAT(run->outcome().compilation->stdout_data, HasSubstr("EACCES"));
+  EXPECT_FALSE(listener.WasReached());
+}
+
+}  // namespace
+}  // namespace cordon::testing
