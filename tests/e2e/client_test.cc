@@ -148,9 +148,9 @@ TEST_F(ClientTest, ABadRequestNamesItsFields) {
   EXPECT_THAT(output.stderr_data, HasSubstr("working_directory"));
   EXPECT_EQ(Run({"--no-such-flag"}).exit_code, kBadRequest);
   EXPECT_EQ(Run({"/no/such/file.py"}).exit_code, kBadRequest);
-  EXPECT_EQ(Run({"--language=bash", "--network=full"}, "x").exit_code,
-            kBadRequest)
-      << "not supported yet";
+  const CommandOutput network = Run({"--language=bash", "--network=full"}, "x");
+  EXPECT_EQ(network.exit_code, kBadRequest);
+  EXPECT_THAT(network.stderr_data, HasSubstr("--max_network"));
 }
 
 TEST_F(ClientTest, AServerThatIsNotThereIsSaidSo) {

@@ -1,6 +1,5 @@
 // Requests that the server refuses, and how it says so.
 
-#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -209,37 +208,12 @@ TEST_F(ValidationTest, AHostileNumberOfBadFieldsStillGivesAReadableAnswer) {
   EXPECT_FALSE(ProblemsOf(request).empty());
 }
 
-TEST_F(ValidationTest, EveryFieldThatIsNotSupportedYetIsNamed) {
-  using Change = std::function<void(v1::ExecuteRequest&)>;
-  const std::vector<std::pair<std::string, Change>> cases = {
-      {"NETWORK_LOOPBACK",
-       [](auto& r) { r.mutable_policy()->set_network(v1::NETWORK_LOOPBACK); }},
-      {"NETWORK_ALLOW_LIST",
-       [](auto& r) {
-         r.mutable_policy()->set_network(v1::NETWORK_ALLOW_LIST);
-       }},
-      {"NETWORK_FULL",
-       [](auto& r) { r.mutable_policy()->set_network(v1::NETWORK_FULL); }},
-      {"policy.allowed_hosts",
-       [](auto& r) { r.mutable_policy()->add_allowed_hosts("a:1"); }},
-      {"unknown field 999",
-       [](auto& r) {
-         r.GetReflection()->MutableUnknownFields(&r)->AddVarint(999, 1);
-       }},
-  };
-  v1::ExecuteRequest all = Good();
-  for (const auto& [name, change] : cases) {
-    v1::ExecuteRequest request = Good();
-    change(request);
-    change(all);
-    const grpc::Status status = StatusOf(request);
-    EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << name;
-    EXPECT_THAT(status.error_message(), HasSubstr(name));
-  }
-  const grpc::Status status = StatusOf(all);
-  for (const char* name : {"policy.allowed_hosts", "999"}) {
-    EXPECT_THAT(status.error_message(), HasSubstr(name));
-  }
+TEST_F(ValidationTest, AFieldOfANewerSchemaIsNamed) {
+  v1::ExecuteRequest request = Good();
+  request.GetReflection()->MutableUnknownFields(&request)->AddVarint(999, 1);
+  const grpc::Status status = StatusOf(request);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("unknown field 999"));
 }
 
 TEST_F(ValidationTest, AMessageLargerThanTheServerAcceptsIsRefused) {

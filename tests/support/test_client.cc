@@ -168,6 +168,15 @@ v1::Result TestClient::Run(const v1::ExecuteRequest& request) {
   return result;
 }
 
+v1::ServerInfo TestClient::Info() {
+  grpc::ClientContext context;
+  v1::ServerInfo info;
+  const grpc::Status status =
+      stub_->GetServerInfo(&context, v1::GetServerInfoRequest(), &info);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  return info;
+}
+
 std::unique_ptr<ExecuteStream> TestClient::Execute(
     const v1::ExecuteRequest& request, absl::Duration deadline) {
   return std::make_unique<ExecuteStream>(*stub_, request, deadline);

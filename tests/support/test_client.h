@@ -89,6 +89,7 @@ class TestClient {
   grpc::Status TryRun(const v1::ExecuteRequest& request, v1::Result* result);
   // Fails the test when the call does.
   v1::Result Run(const v1::ExecuteRequest& request);
+  v1::ServerInfo Info();
   std::unique_ptr<ExecuteStream> Execute(
       const v1::ExecuteRequest& request,
       absl::Duration deadline = absl::Minutes(2));

@@ -29,6 +29,7 @@ v1::ServerInfo ExampleInfo() {
   info.set_slots(8);
   info.set_queue_capacity(64);
   info.set_max_request_bytes(64 << 20);
+  info.set_max_network(v1::NETWORK_LOOPBACK);
   v1::Language& python = *info.add_languages();
   python.set_name("python");
   python.add_aliases("python3");
@@ -59,6 +60,7 @@ TEST(InfoTextTest, ThePageIsAligned) {
   outer seccomp filter  no
   runs at once          8, and 64 more may wait
   largest request       64M
+  network of a run      none or loopback
 
 Languages
   python  python3, py  .py  Python 3.11.2; --memory=512M

@@ -314,15 +314,31 @@ TEST(RequestValidatorTest, AMalformedDurationIsInvalid) {
 
 // -------------------------------------------------------- what is not ready
 
-TEST(RequestValidatorTest, UnsupportedFieldsAreNamed) {
+TEST(RequestValidatorTest, ANetworkBeyondTheServersIsRefusedByName) {
+  v1::ExecuteRequest request = Command();
+  request.mutable_policy()->set_network(v1::NETWORK_FULL);
+  const auto violations = ViolationsOf(request);
+  ASSERT_THAT(violations, ElementsAre(Key("policy.network")));
+  EXPECT_THAT(violations.begin()->second,
+              AllOf(HasSubstr("NETWORK_FULL"), HasSubstr("NETWORK_NONE")));
+}
+
+TEST(RequestValidatorTest, AGrantedNetworkComesWithTheResolversFiles) {
+  ValidatorConfig config = Config();
+  config.max_network = sandbox::NetworkAccess::kAllowList;
+  config.network_files = {"/etc/hosts"};
   v1::ExecuteRequest request = Command();
   request.mutable_policy()->set_network(v1::NETWORK_ALLOW_LIST);
-  request.mutable_policy()->add_allowed_hosts("a:1");
-  const absl::Status status = StatusOf(request);
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
-  for (const char* name : {"NETWORK_ALLOW_LIST", "policy.allowed_hosts"}) {
-    EXPECT_THAT(std::string(status.message()), HasSubstr(name));
-  }
+  request.mutable_policy()->add_allowed_hosts("192.0.2.0/24:80");
+  const auto spec = ValidateRequest(request, config);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->network.access, sandbox::NetworkAccess::kAllowList);
+  ASSERT_EQ(spec->network.allowed.size(), 1);
+  EXPECT_EQ(spec->network.allowed[0].prefix_bits, 96 + 24);
+  EXPECT_THAT(spec->view.read, Contains("/etc/hosts"));
+  const auto none = ValidateRequest(Command(), config);
+  ASSERT_TRUE(none.ok());
+  EXPECT_THAT(none->view.read, Not(Contains("/etc/hosts")));
 }
 
 TEST(RequestValidatorTest, ExplicitDefaultsAreSupported) {

@@ -68,6 +68,12 @@ TEST(ServiceDomainTest, ItConnectsNowhereAndBindsItsPort) {
   EXPECT_THAT(plan.bind_ports, ElementsAre(50051));
 }
 
+TEST(ServiceDomainTest, OneThatConnectsForRunsIsNotKeptFromIt) {
+  ServiceWork work = Work();
+  work.connects = true;
+  EXPECT_EQ(PlanServiceDomain(work, 7).handled_access_net, 0u);
+}
+
 TEST(ServiceDomainTest, APortThatTheKernelWillChooseLeavesBindingFree) {
   ServiceWork work = Work();
   work.listen_port.reset();
