@@ -249,7 +249,10 @@ JudgedCall JudgeCall(const seccomp_notif& notification,
     case Question::kFileSizeSignal:
       return {.answer = CallAnswer::kContinue, .may_signal_file_size = true};
     case Question::kChildSignal:
-      if (context.listener < 0) return {.answer = CallAnswer::kContinue};
+      // What it sets is not looked at any more: it may be anything.
+      if (context.listener < 0) {
+        return {.answer = CallAnswer::kContinue, .ignores_children = true};
+      }
       LetChildSignalRestart(notification, context.listener);
       return {.answer = CallAnswer::kContinue,
               .ignores_children = IgnoresChildren(notification)};

@@ -4,9 +4,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <limits>
 #include <memory>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -21,6 +24,22 @@ constexpr uint64_t kKibibyte = 1024;
 struct CloseDirectory {
   void operator()(DIR* directory) const { closedir(directory); }
 };
+
+constexpr size_t kStatusBytes = 4096;
+
+std::string ReadFile(const std::string& path, size_t most) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return "";
+  std::string text;
+  char buffer[4096];
+  while (text.size() < most) {
+    const ssize_t size =
+        read(fd.get(), buffer, std::min(sizeof(buffer), most - text.size()));
+    if (size <= 0) break;
+    text.append(buffer, static_cast<size_t>(size));
+  }
+  return text;
+}
 
 // The number behind "KEY:" at the start of a line.
 std::optional<uint64_t> Field(absl::string_view text, absl::string_view key) {
@@ -59,30 +78,30 @@ std::string ReadMemoryStatus(pid_t pid) {
 }  // namespace
 
 std::string ReadProcFile(pid_t pid, absl::string_view name, size_t most) {
-  const UniqueFd fd(open(absl::StrCat("/proc/", pid, "/", name).c_str(),
-                         O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return "";
-  std::string text;
-  char buffer[4096];
-  while (text.size() < most) {
-    const ssize_t size =
-        read(fd.get(), buffer, std::min(sizeof(buffer), most - text.size()));
-    if (size <= 0) break;
-    text.append(buffer, static_cast<size_t>(size));
-  }
-  return text;
+  return ReadFile(absl::StrCat("/proc/", pid, "/", name), most);
 }
 
 ProcessMemory ReadProcessMemory(pid_t pid) {
   const std::string status = ReadMemoryStatus(pid);
   ProcessMemory memory;
   memory.swapped = Kibibytes(status, "VmSwap");
-  memory.resident.own =
-      Kibibytes(status, "RssAnon") + memory.swapped + Kibibytes(status, "VmPTE");
+  memory.resident.own = Kibibytes(status, "RssAnon") + memory.swapped +
+                        Kibibytes(status, "VmPTE");
   memory.resident.shared = Kibibytes(status, "RssShmem");
   memory.pool = Kibibytes(status, "HugetlbPages");
   memory.threads = Field(status, "Threads").value_or(0);
+  memory.parent = static_cast<pid_t>(Field(status, "PPid").value_or(0));
+  memory.is_suspended = absl::StrContains(status, "\nState:\tD");
   return memory;
+}
+
+uint64_t ReadHostSharedBytes() {
+  const std::string info = ReadFile("/proc/meminfo", kStatusBytes);
+  const std::optional<uint64_t> shared = Field(info, "Shmem");
+  if (!shared.has_value()) return std::numeric_limits<uint64_t>::max();
+  const uint64_t swap = Field(info, "SwapTotal").value_or(0);
+  const uint64_t free = Field(info, "SwapFree").value_or(0);
+  return (*shared + swap - std::min(swap, free)) * kKibibyte;
 }
 
 std::optional<ResidentMemory> ReadProportionalMemory(pid_t pid) {

@@ -33,10 +33,17 @@ struct ProcessMemory {
   // control group's (MAP_HUGETLB, mmap(2)).
   uint64_t pool = 0;
   uint64_t threads = 0;
+  pid_t parent = 0;
+  // State D: among others, a parent that vfork(2) suspends.
+  bool is_suspended = false;
 };
 
 // proc_pid_status(5)
 ProcessMemory ReadProcessMemory(pid_t pid);
+
+// What the whole host keeps in shared memory and in swap: no run has more
+// (Shmem, proc_meminfo(5)). UINT64_MAX when the kernel does not say.
+uint64_t ReadHostSharedBytes();
 
 // Pages that several processes share count for each in proportion
 // (proc_pid_smaps(5)). nullopt when the kernel does not say: a process that

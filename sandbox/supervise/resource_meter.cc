@@ -239,14 +239,33 @@ uint64_t ResourceMeter::WithUnseen(const ResidentMemory& seen,
 }
 
 // What the run may keep in shared mappings, seen or not. A little is not worth
-// a look at each mapping.
-uint64_t ResourceMeter::MostShared(const std::vector<pid_t>& members) const {
-  if (shared_mappings_.total_bytes() <= limits_.memory_bytes / 8) return 0;
-  const uint64_t held = shared_mappings_.HeldBytes(members);
+// a look at each mapping, and neither is what stays below the limit anyway.
+uint64_t ResourceMeter::MostShared(const std::vector<pid_t>& members,
+                                   const ResidentMemory& seen) const {
+  if (!CountsFaults()) return 0;
+  uint64_t most =
+      std::min(shared_mappings_.total_bytes(), ReadHostSharedBytes());
   // The faults of children that nobody waits for are gone with them.
-  if (held == 0 || loses_time_) return held;
-  const uint64_t faulted = FaultedBytes(members);
-  return std::min(held, faulted + std::min(reaped_fault_bytes_, ~faulted));
+  if (!loses_time_) {
+    const uint64_t faulted = FaultedBytes(members);
+    most = std::min(most, faulted + std::min(noted_fault_bytes_, ~faulted));
+  }
+  if (WithUnseen(seen, most) <= limits_.memory_bytes) return most;
+  return std::min(most, shared_mappings_.HeldBytes(members));
+}
+
+// A child that shares its parent's memory until it executes (vfork(2)) has the
+// same figures, and no file of /proc says that they are of one memory.
+bool ResourceMeter::MayCountTwice(
+    const std::map<pid_t, ProcessMemory>& processes) {
+  for (const auto& [pid, process] : processes) {
+    const auto parent = processes.find(process.parent);
+    if (parent == processes.end() || !parent->second.is_suspended) continue;
+    const ResidentMemory& own = process.resident;
+    const ResidentMemory& parents = parent->second.resident;
+    if (own.own == parents.own && own.shared == parents.shared) return true;
+  }
+  return false;
 }
 
 void ResourceMeter::SampleMemory(const std::vector<pid_t>& members) {
@@ -255,8 +274,9 @@ void ResourceMeter::SampleMemory(const std::vector<pid_t>& members) {
   uint64_t pool = 0;
   uint64_t swapped = 0;
   uint64_t threads = 0;
+  std::map<pid_t, ProcessMemory> processes;
   for (const pid_t pid : members) {
-    const ProcessMemory memory = ReadProcessMemory(pid);
+    const ProcessMemory& memory = processes[pid] = ReadProcessMemory(pid);
     seen.own += memory.resident.own;
     seen.shared += memory.resident.shared;
     pool += memory.pool;
@@ -265,22 +285,40 @@ void ResourceMeter::SampleMemory(const std::vector<pid_t>& members) {
   }
   const std::optional<uint64_t> known =
       source_ != nullptr ? source_->MemoryBytes() : std::nullopt;
-  uint64_t most_shared = 0;
   if (known.has_value()) {
     seen = {.own = *known + swapped};
+    memory_ = seen.own + pool;
   } else {
-    most_shared = MostShared(members);
-    if (WithUnseen(seen, most_shared) > limits_.memory_bytes &&
-        members.size() > 1) {
-      seen = InProportion(members, seen);
-    }
+    memory_ = UnsourcedMemory(processes, seen) + pool;
   }
-  memory_ = WithUnseen(seen, most_shared) + pool;
   // What was not seen is in the record when it decides.
-  peak_memory_ = std::max(
-      peak_memory_, over_memory_limit() ? memory_ : seen.own + seen.shared + pool);
+  peak_memory_ =
+      std::max(peak_memory_,
+               over_memory_limit() ? memory_ : seen.own + seen.shared + pool);
   processes_ = static_cast<uint32_t>(threads);
   peak_processes_ = std::max(peak_processes_, processes_);
+}
+
+// Of pages of 4 KiB. `seen`, their sum, becomes what they share among them.
+uint64_t ResourceMeter::UnsourcedMemory(
+    const std::map<pid_t, ProcessMemory>& processes, ResidentMemory& seen) {
+  std::vector<pid_t> members;
+  for (const auto& [pid, process] : processes) members.push_back(pid);
+  const uint64_t most_shared = MostShared(members, seen);
+  uint64_t memory = WithUnseen(seen, most_shared);
+  if (memory > limits_.memory_bytes && members.size() > 1) {
+    seen = InProportion(members, seen);
+    memory = WithUnseen(seen, most_shared);
+  }
+  const bool is_over = memory > limits_.memory_bytes;
+  if (!is_over || doubted_ || !MayCountTwice(processes)) {
+    doubted_ = false;
+    return memory;
+  }
+  // The next look is as soon as can be.
+  doubted_ = true;
+  seen = {};
+  return limits_.memory_bytes;
 }
 
 // Or `resident`, if that is less.

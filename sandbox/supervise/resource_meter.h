@@ -62,8 +62,13 @@ class ResourceMeter {
 
   // The run asks for a shared mapping of this length (mmap(2)).
   void NoteSharedMapping(uint64_t bytes) { shared_mappings_.Note(bytes); }
-  // Of processes that the supervisor has waited for (getrusage(2)).
-  void NoteReapedFaults(uint64_t bytes) { reaped_fault_bytes_ += bytes; }
+  // Page faults of processes that the supervisor has waited for, and of itself
+  // in the memory of others (getrusage(2)), in bytes.
+  void NoteFaults(uint64_t bytes) { noted_fault_bytes_ += bytes; }
+  // Whether they matter.
+  bool CountsFaults() const {
+    return shared_mappings_.total_bytes() > limits_.memory_bytes / 8;
+  }
 
   // Looks at the run now. `reaped_cpu` is the processor time of processes that
   // the supervisor has already waited for.
@@ -109,7 +114,11 @@ class ResourceMeter {
   void Balance(absl::Duration waited, absl::Duration vanished, size_t members);
   void SampleMemory(const std::vector<pid_t>& members);
   static uint64_t WithUnseen(const ResidentMemory& seen, uint64_t most_shared);
-  uint64_t MostShared(const std::vector<pid_t>& members) const;
+  uint64_t MostShared(const std::vector<pid_t>& members,
+                      const ResidentMemory& seen) const;
+  static bool MayCountTwice(const std::map<pid_t, ProcessMemory>& processes);
+  uint64_t UnsourcedMemory(const std::map<pid_t, ProcessMemory>& processes,
+                           ResidentMemory& seen);
   static ResidentMemory InProportion(const std::vector<pid_t>& members,
                                      const ResidentMemory& resident);
   absl::Duration ShortestPause() const;
@@ -148,7 +157,9 @@ class ResourceMeter {
   // Processor time when memory was last read.
   absl::Duration cpu_at_memory_sample_ = -absl::InfiniteDuration();
   SharedMappings shared_mappings_;
-  uint64_t reaped_fault_bytes_ = 0;
+  uint64_t noted_fault_bytes_ = 0;
+  // The last look found more than the limit, but perhaps counted twice.
+  bool doubted_ = false;
   uint64_t memory_ = 0;
   uint64_t peak_memory_ = 0;
   uint32_t processes_ = 1;

@@ -38,10 +38,9 @@ uint64_t SaturatingMultiply(uint64_t a, uint64_t b) {
   return b != 0 && a > kUnknown / b ? kUnknown : a * b;
 }
 
-// Of the mappings in a maps file. A run cannot have the name otherwise, since
-// it ends a path; one that names its mappings (PR_SET_VMA, prctl(2)) has the
-// other.
-void AddInodes(absl::string_view maps, std::set<uint64_t>& inodes) {
+}  // namespace
+
+void AddSharedInodes(absl::string_view maps, std::set<uint64_t>& inodes) {
   for (const absl::string_view line : absl::StrSplit(maps, '\n')) {
     if (!absl::StrContains(line, "/dev/zero (deleted)") &&
         !absl::StrContains(line, "[anon_shmem:")) {
@@ -57,8 +56,11 @@ void AddInodes(absl::string_view maps, std::set<uint64_t>& inodes) {
   }
 }
 
-// False: the kernel does not show them.
-bool AddInodesOf(pid_t pid, std::set<uint64_t>& inodes) {
+namespace {
+
+// False: the kernel does not show them, or they are more than `budget` bytes of
+// text, which is then 0.
+bool AddInodesOf(pid_t pid, size_t& budget, std::set<uint64_t>& inodes) {
   // A main thread that has ended while others go on has no memory to show.
   std::error_code error;
   for (std::filesystem::directory_iterator
@@ -67,12 +69,11 @@ bool AddInodesOf(pid_t pid, std::set<uint64_t>& inodes) {
        !error && task != end; task.increment(error)) {
     pid_t tid;
     if (!absl::SimpleAtoi(task->path().filename().string(), &tid)) continue;
-    // Of more than that a look would take too long.
-    constexpr size_t kMost = size_t{16} << 20;
-    const std::string maps = ReadProcFile(tid, "maps", kMost);
-    if (maps.size() >= kMost) return false;
+    const std::string maps = ReadProcFile(tid, "maps", budget);
+    budget -= maps.size();
+    if (budget == 0) return false;
     if (maps.empty()) continue;
-    AddInodes(maps, inodes);
+    AddSharedInodes(maps, inodes);
     return true;
   }
   // It has ended, or it may not be looked at.
@@ -88,7 +89,7 @@ bool FaultsBringOnePage() {
     std::ifstream stream(file);
     const std::string text((std::istreambuf_iterator<char>(stream)),
                            std::istreambuf_iterator<char>());
-    return !stream.is_open() || absl::StrContains(text, "[never]") ||
+    return text.empty() || absl::StrContains(text, "[never]") ||
            absl::StrContains(text, "[deny]") ||
            absl::StrContains(text, "[inherit]");
   };
@@ -149,9 +150,15 @@ uint64_t SharedMappings::LargestBytes(size_t count) const {
 }
 
 uint64_t SharedMappings::HeldBytes(const std::vector<pid_t>& members) const {
+  // Of more than that a look would take too long.
+  size_t budget = size_t{4} << 20;
   std::set<uint64_t> inodes;
   for (const pid_t pid : members) {
-    if (!AddInodesOf(pid, inodes)) return total_bytes_;
+    // Once more: the first may have met an execve(2), between two programs.
+    if (!AddInodesOf(pid, budget, inodes) &&
+        !AddInodesOf(pid, budget, inodes)) {
+      return total_bytes_;
+    }
   }
   return LargestBytes(inodes.size());
 }

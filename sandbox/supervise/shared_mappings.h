@@ -9,7 +9,8 @@
 // Which mappings are gone the kernel does not say, nor what is in those that
 // are left. But it shows how many there are, each with an inode of its own
 // (proc_pid_maps(5)): they keep at most what the largest of that many requests
-// asked for, and no more pages than the run's processes had faults.
+// asked for. Nor is there more than the whole host has, or than the run's
+// processes, and the supervisor in their memory, had page faults.
 //
 // Contract: one thread at a time. Memory is bounded, whatever a run asks for.
 
@@ -21,7 +22,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <vector>
+
+#include "absl/strings/string_view.h"
 
 namespace cordon::sandbox {
 
@@ -43,6 +47,11 @@ class SharedMappings {
   std::map<uint64_t, size_t> requests_;
   uint64_t total_bytes_ = 0;
 };
+
+// The inodes of shared anonymous mappings in a maps file (proc_pid_maps(5)).
+// One that the program has named (PR_SET_VMA, prctl(2)) counts as well, and so
+// does a file that is named like one: that errs to more.
+void AddSharedInodes(absl::string_view maps, std::set<uint64_t>& inodes);
 
 // What page faults of these processes, and of the children that they have
 // waited for, can have brought into memory (proc_pid_stat(5)). UINT64_MAX where

@@ -6,6 +6,8 @@
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -26,6 +28,33 @@ constexpr absl::Duration kRefusalPause = absl::Milliseconds(2);
 constexpr int kPausePerCost = 9;
 // What it costs to be asked, beside the recount.
 constexpr absl::Duration kCostOfAsking = absl::Microseconds(20);
+
+// Notes the page faults of this thread while it lives (getrusage(2)): reading a
+// program's memory may bring its pages in.
+class FaultNote {
+ public:
+  explicit FaultNote(ResourceMeter& meter)
+      : meter_(meter),
+        counts_(meter.CountsFaults()),
+        begin_(counts_ ? Faults() : 0) {}
+  ~FaultNote() {
+    static const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+    if (counts_) meter_.NoteFaults((Faults() - begin_) * page);
+  }
+  FaultNote(const FaultNote&) = delete;
+  FaultNote& operator=(const FaultNote&) = delete;
+
+ private:
+  static uint64_t Faults() {
+    rusage usage = {};
+    getrusage(RUSAGE_THREAD, &usage);
+    return static_cast<uint64_t>(usage.ru_minflt + usage.ru_majflt);
+  }
+
+  ResourceMeter& meter_;
+  const bool counts_;
+  const uint64_t begin_;
+};
 
 }  // namespace
 
@@ -52,6 +81,7 @@ void Supervision::OnNotification(uint32_t events) {
       .paths = MayResolve() ? PathReading::kResolved : PathReading::kAsGiven,
       .listener = MayWriteActions() ? listener_.fd.get() : -1,
   };
+  const FaultNote faults(meter_);
   const absl::Time begin_wall = MonotonicNow();
   const absl::Duration begin = ThreadCpuTime();
   JudgedCall judged = JudgeCall(notification, context);

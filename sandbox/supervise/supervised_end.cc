@@ -138,8 +138,8 @@ void Supervision::AddReaped(pid_t pid, int status, const rusage& usage) {
   usage_.cpu_user += absl::DurationFromTimeval(usage.ru_utime);
   usage_.cpu_system += absl::DurationFromTimeval(usage.ru_stime);
   static const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  meter_.NoteReapedFaults(
-      static_cast<uint64_t>(usage.ru_minflt + usage.ru_majflt) * page);
+  meter_.NoteFaults(static_cast<uint64_t>(usage.ru_minflt + usage.ru_majflt) *
+                    page);
   const uint64_t peak = static_cast<uint64_t>(usage.ru_maxrss) * kKibibyte;
   // The leader was cloned with this process's memory, and execve(2) counts the
   // memory that it leaves: up to that, the figure may be ours.

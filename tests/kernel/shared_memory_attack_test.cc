@@ -77,8 +77,8 @@ TEST_P(SharedMemoryAttack, Counts) {
   const Outcome attack = RunProgram(with("512") + "\nwhile True: pass");
   EXPECT_EQ(attack.kind, OutcomeKind::kMemoryLimit) << attack.message;
   EXPECT_GT(attack.usage.peak_memory_bytes, kLimit);
-  const Outcome control = RunProgram(
-      with("64") + "\nwhile time.process_time() < 1: pass");
+  const Outcome control =
+      RunProgram(with("64") + "\nwhile time.process_time() < 1: pass");
   EXPECT_EQ(control.kind, OutcomeKind::kExited) << control.message;
   EXPECT_LT(control.usage.peak_memory_bytes, kLimit);
 }
@@ -98,13 +98,14 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"OfTheZeroDevice",
              "fd = os.open('/dev/zero', os.O_RDWR)\n"
              "fill_and_drop(map(SIZE, 1, fd), SIZE)"},
-        Case{"Populated", "at = map(SIZE, 0x8021); drop(at, SIZE)"},
-        // PR_SET_VMA, PR_SET_VMA_ANON_NAME; not every kernel has it.
-        Case{"WithAName",
+        Case{"Populated", "for _ in range(SIZE // 4): drop(map(4, 0x8021), 4)"},
+        // open(2) reads its path, in whoever's page it is.
+        Case{"ByTheSupervisorsReads",
              "at = map(SIZE)\n"
-             "libc.prctl(0x53564d41, 0, ctypes.c_void_p(at),\n"
-             "           ctypes.c_size_t(SIZE * MiB), b'mine')\n"
-             "fill_and_drop(at, SIZE)"},
+             "for i in range(SIZE * 256):\n"
+             "    libc.syscall(2, ctypes.c_void_p(at + i * 4096), 1, 0)\n"
+             "    if i % 1024 == 1023:\n"
+             "        drop(at + (i - 1023) * 4096, 4)"},
         Case{"ByChildrenThatAreWaitedFor",
              "at = map(SIZE)\n"
              "for i in range(SIZE // 4):\n"
@@ -112,6 +113,20 @@ INSTANTIATE_TEST_SUITE_P(
              "    os.wait()"},
         Case{"ByChildrenThatNobodyWaitsFor",
              "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+             "at = map(SIZE)\n"
+             "for i in range(SIZE // 4):\n"
+             "    r, w = os.pipe()\n"
+             "    if os.fork() == 0: fill(at + i * 4 * MiB, 4); os._exit(0)\n"
+             "    os.close(w); os.read(r, 1); os.close(r)"},
+        // SA_NOCLDWAIT with a handler, among so many actions that they are
+        // not looked at any more.
+        Case{"ByChildrenThatVanish",
+             "action = (ctypes.c_ulong * 4)(0, 0, 0, 0)\n"
+             "end = time.time() + 1\n"
+             "while time.time() < end:\n"
+             "    libc.syscall(13, 17, action, None, 8)\n"
+             "action[1] = 2\n"
+             "call('syscall', 13, 17, action, None, 8)\n"
              "at = map(SIZE)\n"
              "for i in range(SIZE // 4):\n"
              "    r, w = os.pipe()\n"

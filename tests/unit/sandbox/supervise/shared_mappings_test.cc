@@ -1,11 +1,14 @@
 #include "sandbox/supervise/shared_mappings.h"
 
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdint>
+#include <set>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace cordon::sandbox {
@@ -93,10 +96,25 @@ TEST(SharedMappingsTest, ManyLengthsAreNeverTakenForLess) {
   EXPECT_EQ(HeldByThisProcess(mappings), (2 * kLengths - 1) * page);
 }
 
+TEST(AddSharedInodesTest, OfTheNamesThatTheKernelGivesThem) {
+  std::set<uint64_t> inodes;
+  AddSharedInodes(
+      "55d0c0000000-55d0c0001000 r--p 00000000 fe:01 11 /usr/bin/cat\n"
+      "7f0000000000-7f0000400000 rw-s 00000000 00:01 22     "
+      "                    /dev/zero (deleted)\n"
+      "7f0000400000-7f0000800000 rw-s 00400000 00:01 22     "
+      "                    /dev/zero (deleted)\n"
+      "7f0000800000-7f0000c00000 rw-s 00000000 00:01 33     "
+      "                    [anon_shmem:mine]\n"
+      "7f0001000000-7f0001400000 rw-p 00000000 00:00 0 \n",
+      inodes);
+  EXPECT_THAT(inodes, testing::ElementsAre(22, 33));
+}
+
 TEST(FaultedBytesTest, EachPageThatIsTouchedCounts) {
   Mapping mapping(4 * kMebibyte);
   const uint64_t before = FaultedBytes({getpid()});
-  if (before == UINT64_MAX) return;  // Huge pages: no bound, as documented.
+  if (before == UINT64_MAX) GTEST_SKIP() << "huge pages in shared memory";
   const auto page = static_cast<uint64_t>(getpagesize());
   for (uint64_t at = 0; at < 4 * kMebibyte; at += page) mapping.data()[at] = 1;
   EXPECT_GE(FaultedBytes({getpid()}), before + 4 * kMebibyte);
