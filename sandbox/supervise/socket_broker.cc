@@ -32,6 +32,8 @@ namespace {
 // Not connected yet, or listening, at once.
 constexpr size_t kMostSockets = 128;
 constexpr size_t kMostRemembered = 1024;
+// How long a connect waits for a place in a full queue, at a time.
+constexpr absl::Duration kQueuePause = absl::Milliseconds(5);
 
 // "socket:[4711]" is what /proc calls a socket (proc_pid_fd(5)).
 ino_t InodeIn(absl::string_view link) {
@@ -59,6 +61,7 @@ void AddSocketsOf(const std::string& descriptors, std::set<ino_t>& inodes) {
 struct CopiedAddress {
   int error_number = 0;
   sa_family_t family = AF_UNSPEC;
+  std::optional<UnixAddress> unix_name;
   std::optional<InternetAddress> internet;
 };
 
@@ -75,6 +78,7 @@ CopiedAddress CopyAddress(const seccomp_notif& notification) {
   CopiedAddress copied;
   copied.family = storage.ss_family;
   copied.internet = ParseInternetAddress(storage, length);
+  copied.unix_name = ParseUnixAddress(storage, length);
   if (!copied.internet.has_value() &&
       (copied.family == AF_INET || copied.family == AF_INET6)) {
     copied.error_number = EINVAL;
@@ -94,9 +98,12 @@ std::optional<InternetAddress> NameOf(int socket) {
 
 }  // namespace
 
-SocketBroker::SocketBroker(NetworkGrant grant, pid_t pgid,
-                           ProcessTable* processes)
-    : grant_(std::move(grant)), pgid_(pgid), processes_(processes) {}
+SocketBroker::SocketBroker(NetworkGrant grant, std::string workspace,
+                           pid_t pgid, ProcessTable* processes)
+    : grant_(std::move(grant)),
+      workspace_(std::move(workspace)),
+      pgid_(pgid),
+      processes_(processes) {}
 
 ino_t SocketBroker::InodeOf(pid_t tid, int fd) {
   char link[64];
@@ -132,7 +139,7 @@ BrokeredCall SocketBroker::Perform(const seccomp_notif& notification,
     const bool may_be_closed = performed.error_number == EADDRINUSE ||
                                performed.error_number == EMFILE;
     if (!may_be_closed || pruned_ >= since) return performed;
-  } else if (!ListensAnywhere() || pruned_ >= since) {
+  } else if (!MayListen() || pruned_ >= since) {
     return perform();
   }
   const absl::Time now = MonotonicNow();
@@ -188,10 +195,13 @@ BrokeredCall SocketBroker::Bind(const seccomp_notif& notification) {
   Socket* const socket =
       Find(InodeOf(static_cast<pid_t>(notification.pid),
                    static_cast<int>(notification.data.args[0])));
-  // One that no grant is about: a unix socket gets no name.
   if (socket == nullptr) return {.error_number = EACCES};
   const CopiedAddress copied = CopyAddress(notification);
   if (copied.error_number != 0) return {.error_number = copied.error_number};
+  if (socket->family == AF_UNIX && copied.unix_name.has_value()) {
+    return BindUnixSocket(*socket, static_cast<pid_t>(notification.pid),
+                          *copied.unix_name);
+  }
   if (!copied.internet.has_value()) return {.error_number = EAFNOSUPPORT};
   InternetAddress address = *copied.internet;
   if (address.family != socket->family) return {.error_number = EAFNOSUPPORT};
@@ -204,9 +214,37 @@ BrokeredCall SocketBroker::Bind(const seccomp_notif& notification) {
   return {.error_number = BindTo(*socket, address)};
 }
 
+BrokeredCall SocketBroker::BindUnixSocket(Socket& socket, pid_t tid,
+                                          const UnixAddress& address) {
+  if (socket.is_bound) return {.error_number = EINVAL};
+  if (address.is_abstract) {
+    return {.error_number = EACCES, .forbidden_address = address.ToString()};
+  }
+  UnixPlace place = FindUnixPlace(tid, workspace_, address.name);
+  if (place.error_number == EXDEV) {
+    return {.error_number = EACCES, .forbidden_address = address.name};
+  }
+  if (place.error_number != 0) return {.error_number = place.error_number};
+  const int error = BindUnix(socket.fd.get(), place);
+  if (error != 0) return {.error_number = error};
+  socket.is_bound = true;
+  sockaddr_storage storage = {};
+  socklen_t length = sizeof(storage);
+  getsockname(socket.fd.get(), reinterpret_cast<sockaddr*>(&storage), &length);
+  if (const auto name = ParseUnixAddress(storage, length); name.has_value()) {
+    socket.shown_name = name->name;
+  }
+  // Its descriptor is in that name, which is nobody else's while it is held.
+  socket.place = std::move(place);
+  return {};
+}
+
 // listen(2) gives a socket without a name a port on every address. Where all is
 // granted, nobody asks whose a port is.
 int SocketBroker::ListenOn(ino_t inode, Socket& socket, int backlog) {
+  if (socket.family == AF_UNIX) {
+    return ::listen(socket.fd.get(), backlog) == 0 ? 0 : errno;
+  }
   const bool is_full = grant_.access == NetworkAccess::kFull;
   if (!socket.is_bound && !is_full) {
     const int error = BindTo(socket, LoopbackOf(socket.family, 0));
@@ -231,9 +269,11 @@ BrokeredCall SocketBroker::Listen(const seccomp_notif& notification) {
               inode, *socket, static_cast<int>(notification.data.args[1]))};
 }
 
-bool SocketBroker::ListensAnywhere() const {
+bool SocketBroker::MayListen() const {
   return std::any_of(sockets_.begin(), sockets_.end(), [](const auto& entry) {
-    return entry.second.listens_at.has_value();
+    const Socket& socket = entry.second;
+    return socket.listens_at.has_value() ||
+           (socket.family == AF_UNIX && socket.is_bound);
   });
 }
 
@@ -274,18 +314,17 @@ bool SocketBroker::MayConnect(const InternetAddress& address) const {
 // Whether a socket blocks is a property that the program's descriptor shares:
 // it is taken away for this call only.
 int SocketBroker::StartConnect(ino_t inode, Socket& socket,
-                               const InternetAddress& address, bool& waits) {
+                               absl::FunctionRef<int(int socket)> connect,
+                               bool& waits) {
   const int fd = socket.fd.get();
   const int flags = fcntl(fd, F_GETFL);
   const bool blocks = (flags & O_NONBLOCK) == 0;
-  sockaddr_storage storage;
-  const socklen_t length = address.Store(storage);
   if (blocks) fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-  int error = ::connect(fd, reinterpret_cast<sockaddr*>(&storage), length) == 0
-                  ? 0
-                  : errno;
+  const int error = connect(fd);
   if (blocks) fcntl(fd, F_SETFL, flags);
-  waits = blocks && (error == EINPROGRESS || error == EALREADY);
+  // EAGAIN: the queue of a unix socket is full.
+  waits = blocks && (error == EINPROGRESS || error == EALREADY ||
+                     (error == EAGAIN && socket.family == AF_UNIX));
   if (!waits && (error == 0 || error == EINPROGRESS)) NoteConnected(inode);
   return error;
 }
@@ -301,6 +340,11 @@ BrokeredCall SocketBroker::Connect(const seccomp_notif& notification) {
   }
   const CopiedAddress copied = CopyAddress(notification);
   if (copied.error_number != 0) return {.error_number = copied.error_number};
+  if (socket->family == AF_UNIX && copied.unix_name.has_value()) {
+    return ConnectUnixSocket(inode, *socket,
+                             static_cast<pid_t>(notification.pid),
+                             *copied.unix_name);
+  }
   if (copied.family == AF_UNSPEC) return {.error_number = Disconnect(*socket)};
   if (!copied.internet.has_value()) return {.error_number = EAFNOSUPPORT};
   InternetAddress address = *copied.internet;
@@ -312,11 +356,51 @@ BrokeredCall SocketBroker::Connect(const seccomp_notif& notification) {
   }
   BrokeredCall call;
   bool waits = false;
-  call.error_number = StartConnect(inode, *socket, address, waits);
+  sockaddr_storage storage;
+  const socklen_t length = address.Store(storage);
+  const auto connect = [&](int fd) {
+    return ::connect(fd, reinterpret_cast<sockaddr*>(&storage), length) == 0
+               ? 0
+               : errno;
+  };
+  call.error_number = StartConnect(inode, *socket, connect, waits);
   if (waits) {
     call.connecting = socket->fd.get();
     call.socket = inode;
   }
+  return call;
+}
+
+// By the name that it was given, or by the one that getsockname(2) shows.
+BrokeredCall SocketBroker::ConnectUnixSocket(ino_t inode, Socket& socket,
+                                             pid_t tid,
+                                             const UnixAddress& address) {
+  if (address.is_abstract) {
+    return {.error_number = ECONNREFUSED,
+            .forbidden_address = address.ToString()};
+  }
+  const auto shown =
+      std::find_if(sockets_.begin(), sockets_.end(), [&](const auto& entry) {
+        return entry.second.is_bound && !entry.second.shown_name.empty() &&
+               entry.second.shown_name == address.name;
+      });
+  const UnixPlace found = shown == sockets_.end()
+                              ? FindUnixPlace(tid, workspace_, address.name)
+                              : UnixPlace();
+  if (found.error_number == EXDEV) {
+    const bool is_others = IsUnixSocketOfOthers(tid, address.name);
+    return {.error_number = ECONNREFUSED,
+            .forbidden_address = is_others ? address.name : ""};
+  }
+  if (found.error_number != 0) return {.error_number = found.error_number};
+  const UnixPlace& place =
+      shown == sockets_.end() ? found : shown->second.place;
+  BrokeredCall call;
+  bool waits = false;
+  call.error_number = StartConnect(
+      inode, socket, [&place](int fd) { return ConnectUnix(fd, place); },
+      waits);
+  if (waits) call.retry_at = MonotonicNow() + kQueuePause;
   return call;
 }
 

@@ -1,5 +1,6 @@
-// SocketBroker makes a run's internet sockets, and binds, connects and listens
-// on its behalf: always on a copy of the address that the program cannot change
+// SocketBroker makes a run's sockets, those of the internet within its grant
+// and unix ones within its own directory, and binds, connects and listens on
+// its behalf: always on a copy of the address that the program cannot change
 // any more, and on the socket that it made, whatever the program has put in
 // that descriptor's place meanwhile.
 //
@@ -26,11 +27,13 @@
 #include <optional>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "sandbox/base/unique_fd.h"
 #include "sandbox/spec/network.h"
 #include "sandbox/supervise/internet_address.h"
 #include "sandbox/supervise/process_table.h"
+#include "sandbox/supervise/unix_address.h"
 
 namespace cordon::sandbox {
 
@@ -44,15 +47,16 @@ struct BrokeredCall {
   // borrowed; then see FinishConnect. Else -1.
   int connecting = -1;
   ino_t socket = 0;
-  // Not infinite: it needs a look at what the run has closed, which may be
-  // taken then; the same call again.
+  // Not infinite: it waits, for a look at what the run has closed, or for a
+  // place in a queue; the same call again then.
   absl::Time retry_at = absl::InfiniteFuture();
 };
 
 class SocketBroker {
  public:
-  // `processes` outlives this.
-  SocketBroker(NetworkGrant grant, pid_t pgid, ProcessTable* processes);
+  // `workspace`: the run's directory. `processes` outlives this.
+  SocketBroker(NetworkGrant grant, std::string workspace, pid_t pgid,
+               ProcessTable* processes);
 
   // A call of the run. socket(2) that succeeds has its answer already, which
   // came with the descriptor (SECCOMP_ADDFD_FLAG_SEND, seccomp_unotify(2)).
@@ -73,6 +77,9 @@ class SocketBroker {
     bool is_bound = false;
     // Where it listens, if it does.
     std::optional<InternetAddress> listens_at;
+    // Of a unix socket that is bound, and what getsockname(2) calls that.
+    UnixPlace place;
+    std::string shown_name;
   };
 
   // The socket in a descriptor of the thread; 0: none.
@@ -82,20 +89,26 @@ class SocketBroker {
   BrokeredCall Bind(const seccomp_notif& notification);
   BrokeredCall Listen(const seccomp_notif& notification);
   BrokeredCall Connect(const seccomp_notif& notification);
+  BrokeredCall BindUnixSocket(Socket& socket, pid_t tid,
+                              const UnixAddress& address);
+  BrokeredCall ConnectUnixSocket(ino_t inode, Socket& socket, pid_t tid,
+                                 const UnixAddress& address);
   int BindTo(Socket& socket, const InternetAddress& address);
   int ListenOn(ino_t inode, Socket& socket, int backlog);
-  bool ListensAnywhere() const;
+  bool MayListen() const;
   bool IsOwnPort(const InternetAddress& address) const;
   bool HadName(const InternetAddress& address) const;
   bool MayConnect(const InternetAddress& address) const;
-  int StartConnect(ino_t inode, Socket& socket, const InternetAddress& address,
-                   bool& waits);
+  // Connects without waiting. `waits`: the program's socket would have.
+  int StartConnect(ino_t inode, Socket& socket,
+                   absl::FunctionRef<int(int socket)> connect, bool& waits);
   static int Disconnect(const Socket& socket);
   void NoteConnected(ino_t inode);
   // Forgets the sockets that the run has closed.
   void Prune();
 
   const NetworkGrant grant_;
+  const std::string workspace_;
   const pid_t pgid_;
   ProcessTable* const processes_;
   std::map<ino_t, Socket> sockets_;

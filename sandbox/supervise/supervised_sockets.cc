@@ -51,6 +51,10 @@ void Supervision::PerformSocketCall(const seccomp_notif& notification,
                                        violation = std::move(violation),
                                        since]() mutable {
       if (self->killed_) return;
+      if (HasSignal(static_cast<pid_t>(notification.pid))) {
+        self->Answer(notification.id, CallAnswer::kFail, EINTR);
+        return;
+      }
       self->PerformSocketCall(notification, std::move(violation), since);
     });
     return;

@@ -50,7 +50,8 @@ Supervision::Supervision(EventLoop* loop, RunningChild child,
       disk_(plan_.limits, UniqueFd(fcntl(plan_.directory, F_DUPFD_CLOEXEC, 0)),
             plan_.writable.workspace, plan_.disk),
       counter_(plan_.limits.processes, child.pid, plan_.processes),
-      broker_(plan_.network, child.pid, plan_.processes) {
+      broker_(plan_.network, plan_.writable.workspace, child.pid,
+              plan_.processes) {
   leader_.fd = std::move(child.pidfd);
   group_ = std::move(child.group);
   listener_.fd = std::move(child.listener);

@@ -338,7 +338,7 @@ ExecutionSpec Racing(const std::string& other, const std::string& body,
                "  struct sockaddr_in a = {.sin_family = AF_INET};\n"
                "  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);\n"
                "  socklen_t n = sizeof(a);\n"
-               "  server = socket(AF_INET, SOCK_STREAM, 0);\n"
+               "  server = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);\n"
                "  if (bind(server, (void*)&a, n) || listen(server, 1000)) "
                "return 1;\n"
                "  if (getsockname(server, (void*)&a, &n)) return 2;\n"
@@ -372,13 +372,14 @@ std::pair<int64_t, int64_t> Counts(const RecordingObserver& run) {
 TEST(LoopbackNetworkRace, AnAddressThatChangesMeanwhile) {
   const Listener listener;
   const auto run = SharedSandbox().Run(
-      Racing("address.sin_port = htons(HOST); address.sin_port = htons(OWN);",
+      Racing("address.sin_port = htons(HOST);\n"
+             "for (volatile int i = 0; i < 20000; ++i) {}\n"
+             "address.sin_port = htons(OWN);\n"
+             "for (volatile int i = 0; i < 20000; ++i) {}",
              "int s = socket(AF_INET, SOCK_STREAM, 0);\n"
              "did += connect(s, (void*)&address, sizeof(address)) == 0;\n"
              "close(s); int c;\n"
-             "while ((c = accept4(server, 0, 0, SOCK_NONBLOCK)) >= 0 &&\n"
-             "       (close(c), fcntl(server, F_SETFL, O_NONBLOCK)) == 0) {}\n"
-             "fcntl(server, F_SETFL, O_NONBLOCK);",
+             "while ((c = accept(server, 0, 0)) >= 0) close(c);",
              listener.port()));
   EXPECT_FALSE(listener.WasReached());
   const auto [acts, did] = Counts(*run);

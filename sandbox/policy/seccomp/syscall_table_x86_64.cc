@@ -364,11 +364,11 @@ constexpr uint32_t kSocketTypeMask = 0xf;  // SOCK_TYPE_MASK, linux/net.h
 
 // Stream and sequenced-packet sockets of AF_UNIX: without an address they reach
 // no one. A datagram socket sends to any named one.
-std::vector<Rule> ConnectedUnixSockets() {
-  const auto rule = [](uint32_t type) {
+std::vector<Rule> ConnectedUnixSockets(Verdict verdict) {
+  const auto rule = [verdict](uint32_t type) {
     return Rule{{Equals32(0, AF_UNIX), MaskedEquals32(1, kSocketTypeMask, type),
                  Equals32(2, 0)},
-                Allow()};
+                verdict};
   };
   return {rule(SOCK_STREAM), rule(SOCK_SEQPACKET)};
 }
@@ -404,22 +404,27 @@ void AddSockets(NetworkAccess network, Rows& rows) {
       "socket pairs and unix streams: CPython's asyncio, node; no network but "
       "what is granted, no netlink, no datagrams to named sockets";
   Add(Sys::socket,
-      Join(Join(ConnectedUnixSockets(), InternetSockets(network)),
-           AnyOf(0, {AF_UNIX, AF_INET, AF_INET6}, breach(EACCES))),
+      Join(
+          Join(ConnectedUnixSockets(AskSocketCall()), InternetSockets(network)),
+          AnyOf(0, {AF_UNIX, AF_INET, AF_INET6}, breach(EACCES))),
       breach(EAFNOSUPPORT), kReason, rows);
-  Add(Sys::socketpair, ConnectedUnixSockets(), breach(EAFNOSUPPORT), kReason,
-      rows);
+  Add(Sys::socketpair, ConnectedUnixSockets(Allow()), breach(EAFNOSUPPORT),
+      kReason, rows);
 }
 
 // Their addresses are behind pointers.
 void AddSocketNames(NetworkAccess network, Rows& rows) {
-  const bool ask = network != NetworkAccess::kNone;
-  Add(Sys::connect, {}, ask ? AskSocketCall() : Refuse(ECONNREFUSED),
-      "no address is reachable but what is granted: glibc's nscd probe copes",
+  Add(Sys::connect, {}, AskSocketCall(),
+      "the run's own unix sockets, and what is granted: multiprocessing, "
+      "asyncio; glibc's nscd probe copes",
       rows);
-  Add(Sys::bind, {}, ask ? AskSocketCall() : Refuse(EACCES),
-      "a named socket would be reachable from outside the run", rows);
-  Add(Sys::listen, {}, ask ? AskSocketCall() : Allow(),
+  Add(Sys::bind, {}, AskSocketCall(),
+      "a socket's name in the run's directory, where nobody else connects: "
+      "multiprocessing, asyncio",
+      rows);
+  // Without internet sockets it gives no name.
+  Add(Sys::listen, {},
+      network == NetworkAccess::kNone ? Allow() : AskSocketCall(),
       "asyncio, node; a socket without a name gets a port on every address",
       rows);
 }

@@ -56,7 +56,7 @@ enum class Question {
   kSharedMapping,
   // A new process or thread: whether the run may have another one.
   kNewProcess,
-  // A call that makes, names or connects an internet socket: the supervisor
+  // A call that makes, names or connects a socket: the supervisor
   // performs it, within what the run was granted (supervise/socket_broker.h).
   kSocketCall,
   // fallocate(2), which takes disk without writing; `Verdict::argument` is its
