@@ -40,12 +40,14 @@ Enforcement WithNetwork(Enforcement enforcement, NetworkAccess access) {
       break;
     case NetworkAccess::kLoopback:
     case NetworkAccess::kAllowList:
-      if (enforcement.network.level != EnforcementLevel::kNone) {
-        enforcement.network = {
-            EnforcementLevel::kPartial,
-            "loopback ports are the host's: only one run can listen on one, "
-            "and the host's other processes can connect to it"};
+      if (enforcement.network.level == EnforcementLevel::kNone) break;
+      if (!enforcement.network.reason.empty()) {
+        enforcement.network.reason += "; ";
       }
+      enforcement.network.level = EnforcementLevel::kPartial;
+      enforcement.network.reason +=
+          "loopback ports are the host's: only one run can listen on one, and "
+          "the host's other processes can connect to it";
       break;
     case NetworkAccess::kFull:
       enforcement.network = {EnforcementLevel::kNone,

@@ -166,9 +166,11 @@ JudgedCall JudgeRead(const seccomp_notif& notification,
   if (!path.has_value() || path->empty()) {
     return {.answer = CallAnswer::kContinue};
   }
-  std::string resolved = context.paths == PathReading::kResolved
-                             ? ResolveExisting(tid, opened.directory_fd, *path)
-                             : MakeAbsolute(tid, opened.directory_fd, *path);
+  // What is not resolved any more may be anything, or not there.
+  if (context.paths != PathReading::kResolved) {
+    return {.answer = CallAnswer::kContinue};
+  }
+  std::string resolved = ResolveExisting(tid, opened.directory_fd, *path);
   if (resolved.empty() ||
       is_expected(*context.writable, *context.readable, resolved)) {
     return {.answer = CallAnswer::kContinue};

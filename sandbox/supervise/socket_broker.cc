@@ -30,10 +30,26 @@ namespace cordon::sandbox {
 namespace {
 
 // Not connected yet, or listening, at once.
-constexpr size_t kMostSockets = 128;
+constexpr size_t kMostSockets = 64;
 constexpr size_t kMostRemembered = 1024;
 // How long a connect waits for a place in a full queue, at a time.
 constexpr absl::Duration kQueuePause = absl::Milliseconds(5);
+
+// TCP makes them larger by itself, up to megabytes for each connection of
+// memory that is nobody's (tcp(7)); a size that was asked for stays, and goes
+// over to accepted ones.
+void BoundBuffers(const UniqueFd& socket) {
+  constexpr int kBytes = 128 << 10;
+  for (const int option : {SO_SNDBUF, SO_RCVBUF}) {
+    setsockopt(socket.get(), SOL_SOCKET, option, &kBytes, sizeof(kBytes));
+  }
+}
+
+bool HasOption(int socket, int level, int option) {
+  int value = 0;
+  socklen_t length = sizeof(value);
+  return getsockopt(socket, level, option, &value, &length) == 0 && value != 0;
+}
 
 // "socket:[4711]" is what /proc calls a socket (proc_pid_fd(5)).
 ino_t InodeIn(absl::string_view link) {
@@ -45,16 +61,28 @@ ino_t InodeIn(absl::string_view link) {
   return inode;
 }
 
-void AddSocketsOf(const std::string& descriptors, std::set<ino_t>& inodes) {
+void AddSocketsOf(const std::string& descriptors, int& budget,
+                  std::set<ino_t>& inodes) {
   namespace fs = std::filesystem;
   std::error_code error;
   for (fs::directory_iterator entry(descriptors, error), end;
-       !error && entry != end; entry.increment(error)) {
+       !error && entry != end && budget > 0; entry.increment(error)) {
+    --budget;
     std::error_code gone;
     const fs::path target = fs::read_symlink(entry->path(), gone);
     if (const ino_t inode = InodeIn(target.string()); inode != 0) {
       inodes.insert(inode);
     }
+  }
+}
+
+void AddSocketsOfThreads(pid_t pid, int& budget, std::set<ino_t>& inodes) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  for (fs::directory_iterator task(absl::StrCat("/proc/", pid, "/task"), error),
+       end;
+       !error && task != end && budget > 0; task.increment(error)) {
+    AddSocketsOf(task->path() / "fd", budget, inodes);
   }
 }
 
@@ -112,15 +140,52 @@ ino_t SocketBroker::InodeOf(pid_t tid, int fd) {
   return size > 0 ? InodeIn({link, static_cast<size_t>(size)}) : 0;
 }
 
+ino_t SocketBroker::InodeOf(const Socket& socket) {
+  struct stat status;
+  return fstat(socket.fd.get(), &status) == 0 ? status.st_ino : 0;
+}
+
 SocketBroker::Socket* SocketBroker::Find(ino_t inode) {
   const auto found = sockets_.find(inode);
   return found == sockets_.end() ? nullptr : &found->second;
 }
 
-// A call whose answer depends on what the run has closed meanwhile is performed
-// after a look at that: a port that is in use may be the run's own.
+ino_t SocketBroker::SocketOf(const seccomp_notif& notification) {
+  const auto tid = static_cast<pid_t>(notification.pid);
+  const auto fd = static_cast<int>(notification.data.args[0]);
+  const ino_t inode = InodeOf(tid, fd);
+  if (Socket* const socket = Find(inode); socket != nullptr) {
+    socket->holder = tid;
+    socket->holders_fd = fd;
+    socket->misses = 0;
+  }
+  return inode;
+}
+
+bool SocketBroker::IsHeld(ino_t inode) {
+  const Socket* const socket = Find(inode);
+  return socket != nullptr && IsHeld(inode, *socket);
+}
+
+bool SocketBroker::IsHeld(ino_t inode, const Socket& socket) {
+  return socket.misses == 0 &&
+         InodeOf(socket.holder, socket.holders_fd) == inode;
+}
+
+bool SocketBroker::Looked(BrokeredCall& call) {
+  if (pruned_ >= since_) return true;
+  if (MonotonicNow() < next_prune_) {
+    call.retry_at = next_prune_;
+    return false;
+  }
+  Prune();
+  return true;
+}
+
+// A port or a place that is taken may be by a socket that the run has closed.
 BrokeredCall SocketBroker::Perform(const seccomp_notif& notification,
                                    int listener, absl::Time since) {
+  since_ = since;
   const auto perform = [&]() -> BrokeredCall {
     switch (notification.data.nr) {
       case __NR_socket:
@@ -133,19 +198,25 @@ BrokeredCall SocketBroker::Perform(const seccomp_notif& notification,
         return Connect(notification);
     }
   };
-  const bool is_connect = notification.data.nr == __NR_connect;
-  if (!is_connect) {
-    BrokeredCall performed = perform();
-    const bool may_be_closed = performed.error_number == EADDRINUSE ||
-                               performed.error_number == EMFILE;
-    if (!may_be_closed || pruned_ >= since) return performed;
-  } else if (!MayListen() || pruned_ >= since) {
-    return perform();
+  BrokeredCall performed = perform();
+  const bool may_be_closed =
+      performed.error_number == EADDRINUSE || performed.error_number == EMFILE;
+  if (!may_be_closed) return performed;
+  BrokeredCall waits;
+  if (pruned_ < since) {
+    if (!Looked(waits)) return waits;
+    performed = perform();
   }
-  const absl::Time now = MonotonicNow();
-  if (now < next_prune_) return {.retry_at = next_prune_};
-  Prune();
-  return perform();
+  const bool may_be_missing =
+      std::any_of(sockets_.begin(), sockets_.end(),
+                  [](const auto& entry) { return entry.second.misses > 0; });
+  if (performed.error_number != 0 && may_be_missing) {
+    // The second look.
+    if (MonotonicNow() < next_prune_) return {.retry_at = next_prune_};
+    Prune();
+    performed = perform();
+  }
+  return performed;
 }
 
 BrokeredCall SocketBroker::Make(const seccomp_notif& notification,
@@ -163,14 +234,16 @@ BrokeredCall SocketBroker::Make(const seccomp_notif& notification,
   if (!socket.fd.valid() || fstat(socket.fd.get(), &status) != 0) {
     return {.error_number = errno};
   }
+  if (socket.family != AF_UNIX && socket.is_stream) BoundBuffers(socket.fd);
   seccomp_notif_addfd handed = {};
   handed.id = notification.id;
   handed.flags = SECCOMP_ADDFD_FLAG_SEND;
   handed.srcfd = static_cast<uint32_t>(socket.fd.get());
   handed.newfd_flags = (type & SOCK_CLOEXEC) != 0 ? O_CLOEXEC : 0;
-  if (ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &handed) < 0) {
-    return {.error_number = errno};
-  }
+  const int fd = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &handed);
+  if (fd < 0) return {.error_number = errno};
+  socket.holder = static_cast<pid_t>(notification.pid);
+  socket.holders_fd = fd;
   sockets_[status.st_ino] = std::move(socket);
   return {};
 }
@@ -190,11 +263,20 @@ int SocketBroker::BindTo(Socket& socket, const InternetAddress& address) {
   return 0;
 }
 
-// A wildcard is the loopback address where nothing else is granted.
+// A wildcard is the loopback address where nothing else is granted: of IPv4, if
+// the socket has both families, since that is what is there on every host.
+InternetAddress SocketBroker::OwnWildcard(const Socket& socket, uint16_t port) {
+  if (socket.family == AF_INET ||
+      HasOption(socket.fd.get(), IPPROTO_IPV6, IPV6_V6ONLY)) {
+    return LoopbackOf(socket.family, port);
+  }
+  InternetAddress address = LoopbackOf(AF_INET, port);
+  address.family = AF_INET6;
+  return address;
+}
+
 BrokeredCall SocketBroker::Bind(const seccomp_notif& notification) {
-  Socket* const socket =
-      Find(InodeOf(static_cast<pid_t>(notification.pid),
-                   static_cast<int>(notification.data.args[0])));
+  Socket* const socket = Find(SocketOf(notification));
   if (socket == nullptr) return {.error_number = EACCES};
   const CopiedAddress copied = CopyAddress(notification);
   if (copied.error_number != 0) return {.error_number = copied.error_number};
@@ -206,10 +288,14 @@ BrokeredCall SocketBroker::Bind(const seccomp_notif& notification) {
   InternetAddress address = *copied.internet;
   if (address.family != socket->family) return {.error_number = EAFNOSUPPORT};
   if (grant_.access != NetworkAccess::kFull) {
-    if (address.IsAny()) address = LoopbackOf(socket->family, address.port);
+    if (address.IsAny()) address = OwnWildcard(*socket, address.port);
     if (!address.IsLoopback()) {
       return {.error_number = EACCES, .forbidden_address = address.ToString()};
     }
+  }
+  // The server may have CAP_NET_BIND_SERVICE, which is not the run's.
+  if (address.port > 0 && address.port < IPPORT_RESERVED) {
+    return {.error_number = EACCES};
   }
   return {.error_number = BindTo(*socket, address)};
 }
@@ -247,7 +333,7 @@ int SocketBroker::ListenOn(ino_t inode, Socket& socket, int backlog) {
   }
   const bool is_full = grant_.access == NetworkAccess::kFull;
   if (!socket.is_bound && !is_full) {
-    const int error = BindTo(socket, LoopbackOf(socket.family, 0));
+    const int error = BindTo(socket, OwnWildcard(socket, 0));
     if (error != 0) return error;
   }
   if (::listen(socket.fd.get(), backlog) != 0) return errno;
@@ -260,30 +346,39 @@ int SocketBroker::ListenOn(ino_t inode, Socket& socket, int backlog) {
 }
 
 BrokeredCall SocketBroker::Listen(const seccomp_notif& notification) {
-  const ino_t inode = InodeOf(static_cast<pid_t>(notification.pid),
-                              static_cast<int>(notification.data.args[0]));
+  const ino_t inode = SocketOf(notification);
   Socket* const socket = Find(inode);
-  // A unix socket without a name cannot listen.
-  if (socket == nullptr) return {.error_number = EINVAL};
+  // One that listens already, or is connected.
+  if (socket == nullptr) return {.error_number = WasLetGo(inode) ? 0 : EINVAL};
   return {.error_number = ListenOn(
               inode, *socket, static_cast<int>(notification.data.args[1]))};
 }
 
-bool SocketBroker::MayListen() const {
-  return std::any_of(sockets_.begin(), sockets_.end(), [](const auto& entry) {
-    const Socket& socket = entry.second;
-    return socket.listens_at.has_value() ||
-           (socket.family == AF_UNIX && socket.is_bound);
-  });
+// shutdown(2) and connect(2) to nowhere end it, and leave its port to others.
+bool SocketBroker::ListensAt(const Socket& socket,
+                             const InternetAddress& address) {
+  if (!socket.listens_at.has_value() ||
+      socket.listens_at->address != address.address ||
+      socket.listens_at->port != address.port ||
+      !HasOption(socket.fd.get(), SOL_SOCKET, SO_ACCEPTCONN)) {
+    return false;
+  }
+  const std::optional<InternetAddress> name = NameOf(socket.fd.get());
+  return name.has_value() && name->address == address.address &&
+         name->port == address.port;
 }
 
-bool SocketBroker::IsOwnPort(const InternetAddress& address) const {
-  return std::any_of(
-      sockets_.begin(), sockets_.end(), [&address](const auto& entry) {
-        const std::optional<InternetAddress>& at = entry.second.listens_at;
-        return at.has_value() && at->address == address.address &&
-               at->port == address.port;
-      });
+SocketBroker::Socket* SocketBroker::OwnListener(
+    const InternetAddress& address) {
+  for (auto& [inode, socket] : sockets_) {
+    if (ListensAt(socket, address)) return &socket;
+  }
+  return nullptr;
+}
+
+bool SocketBroker::WasLetGo(ino_t inode) const {
+  return inode != 0 && std::find(connected_.begin(), connected_.end(), inode) !=
+                           connected_.end();
 }
 
 // Nobody listens there any more, or not yet: no breach.
@@ -294,49 +389,49 @@ bool SocketBroker::HadName(const InternetAddress& address) const {
       });
 }
 
-bool SocketBroker::MayConnect(const InternetAddress& address) const {
-  switch (grant_.access) {
-    case NetworkAccess::kNone:
-      return false;
-    case NetworkAccess::kFull:
-      return true;
-    case NetworkAccess::kAllowList:
-    case NetworkAccess::kLoopback:
-      break;
-  }
-  return std::any_of(grant_.allowed.begin(), grant_.allowed.end(),
+bool SocketBroker::IsListed(const InternetAddress& address) const {
+  return grant_.access == NetworkAccess::kFull ||
+         std::any_of(grant_.allowed.begin(), grant_.allowed.end(),
                      [&address](const AllowedEndpoint& allowed) {
                        return IsAllowed(address, allowed);
-                     }) ||
-         (address.IsLoopback() && IsOwnPort(address));
+                     });
 }
 
 // Whether a socket blocks is a property that the program's descriptor shares:
 // it is taken away for this call only.
-int SocketBroker::StartConnect(ino_t inode, Socket& socket,
-                               absl::FunctionRef<int(int socket)> connect,
-                               bool& waits) {
+BrokeredCall SocketBroker::StartConnect(
+    ino_t inode, Socket& socket, absl::FunctionRef<int(int socket)> connect) {
   const int fd = socket.fd.get();
   const int flags = fcntl(fd, F_GETFL);
   const bool blocks = (flags & O_NONBLOCK) == 0;
   if (blocks) fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-  const int error = connect(fd);
+  BrokeredCall call;
+  call.error_number = connect(fd);
   if (blocks) fcntl(fd, F_SETFL, flags);
-  // EAGAIN: the queue of a unix socket is full.
-  waits = blocks && (error == EINPROGRESS || error == EALREADY ||
-                     (error == EAGAIN && socket.family == AF_UNIX));
-  if (!waits && (error == 0 || error == EINPROGRESS)) NoteConnected(inode);
-  return error;
+  switch (call.error_number) {
+    case 0:
+      NoteConnected(inode);
+      break;
+    case EINPROGRESS:
+    case EALREADY:
+      call.connecting = fd;
+      call.waits = blocks;
+      call.socket = inode;
+      break;
+    case EAGAIN:  // The queue of a unix socket is full.
+      if (blocks) call.retry_at = MonotonicNow() + kQueuePause;
+      break;
+    default:
+      break;
+  }
+  return call;
 }
 
 BrokeredCall SocketBroker::Connect(const seccomp_notif& notification) {
-  const ino_t inode = InodeOf(static_cast<pid_t>(notification.pid),
-                              static_cast<int>(notification.data.args[0]));
+  const ino_t inode = SocketOf(notification);
   Socket* const socket = Find(inode);
   if (socket == nullptr) {
-    const bool connected = std::find(connected_.begin(), connected_.end(),
-                                     inode) != connected_.end();
-    return {.error_number = connected && inode != 0 ? EISCONN : ECONNREFUSED};
+    return {.error_number = WasLetGo(inode) ? EISCONN : ECONNREFUSED};
   }
   const CopiedAddress copied = CopyAddress(notification);
   if (copied.error_number != 0) return {.error_number = copied.error_number};
@@ -345,28 +440,62 @@ BrokeredCall SocketBroker::Connect(const seccomp_notif& notification) {
                              static_cast<pid_t>(notification.pid),
                              *copied.unix_name);
   }
-  if (copied.family == AF_UNSPEC) return {.error_number = Disconnect(*socket)};
+  if (copied.family == AF_UNSPEC)
+    return {.error_number = Disconnect(socket->fd.get())};
   if (!copied.internet.has_value()) return {.error_number = EAFNOSUPPORT};
   InternetAddress address = *copied.internet;
   if (address.family != socket->family) return {.error_number = EAFNOSUPPORT};
   if (address.IsAny()) address = LoopbackOf(socket->family, address.port);
-  if (!MayConnect(address)) {
-    return {.error_number = address.IsLoopback() ? ECONNREFUSED : EACCES,
-            .forbidden_address = HadName(address) ? "" : address.ToString()};
-  }
-  BrokeredCall call;
-  bool waits = false;
+  if (IsListed(address)) return ConnectTo(inode, *socket, address);
+  if (address.IsLoopback()) return ConnectToOwn(inode, *socket, address);
+  return {.error_number = EACCES, .forbidden_address = address.ToString()};
+}
+
+BrokeredCall SocketBroker::ConnectTo(ino_t inode, Socket& socket,
+                                     const InternetAddress& address) {
   sockaddr_storage storage;
   const socklen_t length = address.Store(storage);
-  const auto connect = [&](int fd) {
+  return StartConnect(inode, socket, [&](int fd) {
     return ::connect(fd, reinterpret_cast<sockaddr*>(&storage), length) == 0
                ? 0
                : errno;
-  };
-  call.error_number = StartConnect(inode, *socket, connect, waits);
-  if (waits) {
-    call.connecting = socket->fd.get();
-    call.socket = inode;
+  });
+}
+
+// A server of both families listens on IPv4's address (OwnWildcard).
+BrokeredCall SocketBroker::ConnectToOwn(ino_t inode, Socket& socket,
+                                        InternetAddress address) {
+  Socket* listener = OwnListener(address);
+  if (listener == nullptr && socket.family == AF_INET6) {
+    InternetAddress mapped = LoopbackOf(AF_INET, address.port);
+    mapped.family = AF_INET6;
+    listener = OwnListener(mapped);
+    if (listener != nullptr && listener->family == AF_INET6) {
+      address = mapped;
+    } else {
+      listener = nullptr;
+    }
+  }
+  if (listener == nullptr) {
+    return {.error_number = ECONNREFUSED,
+            .forbidden_address = HadName(address) ? "" : address.ToString()};
+  }
+  if (listener == &socket) return {.error_number = EISCONN};
+  if (!IsHeld(InodeOf(*listener), *listener)) {
+    BrokeredCall waits;
+    if (!Looked(waits)) return waits;
+    listener = OwnListener(address);  // It may be forgotten now.
+    if (listener == nullptr || listener->misses > 0) {
+      return {.error_number = ECONNREFUSED};
+    }
+  }
+  const UniqueFd own(fcntl(socket.fd.get(), F_DUPFD_CLOEXEC, 0));
+  const BrokeredCall call = ConnectTo(inode, socket, address);
+  // The program may have ended its listening, and another have taken the port,
+  // between the two.
+  if (!ListensAt(*listener, address)) {
+    Disconnect(own.get());
+    return {.error_number = ECONNREFUSED};
   }
   return call;
 }
@@ -379,6 +508,7 @@ BrokeredCall SocketBroker::ConnectUnixSocket(ino_t inode, Socket& socket,
     return {.error_number = ECONNREFUSED,
             .forbidden_address = address.ToString()};
   }
+  if (BrokeredCall waits; MayBeClosed() && !Looked(waits)) return waits;
   const auto shown =
       std::find_if(sockets_.begin(), sockets_.end(), [&](const auto& entry) {
         return entry.second.is_bound && !entry.second.shown_name.empty() &&
@@ -395,20 +525,35 @@ BrokeredCall SocketBroker::ConnectUnixSocket(ino_t inode, Socket& socket,
   if (found.error_number != 0) return {.error_number = found.error_number};
   const UnixPlace& place =
       shown == sockets_.end() ? found : shown->second.place;
-  BrokeredCall call;
-  bool waits = false;
-  call.error_number = StartConnect(
-      inode, socket, [&place](int fd) { return ConnectUnix(fd, place); },
-      waits);
-  if (waits) call.retry_at = MonotonicNow() + kQueuePause;
-  return call;
+  return StartConnect(inode, socket,
+                      [&place](int fd) { return ConnectUnix(fd, place); });
+}
+
+// A server that the run has closed refuses.
+bool SocketBroker::MayBeClosed() const {
+  return std::any_of(sockets_.begin(), sockets_.end(), [](const auto& entry) {
+    const Socket& socket = entry.second;
+    return socket.family == AF_UNIX && socket.is_bound &&
+           !IsHeld(entry.first, socket);
+  });
 }
 
 // getaddrinfo(3) connects one socket to several addresses, one after the other.
-int SocketBroker::Disconnect(const Socket& socket) {
+int SocketBroker::Disconnect(int socket) {
   sockaddr nowhere = {};
   nowhere.sa_family = AF_UNSPEC;
-  return ::connect(socket.fd.get(), &nowhere, sizeof(nowhere)) == 0 ? 0 : errno;
+  return ::connect(socket, &nowhere, sizeof(nowhere)) == 0 ? 0 : errno;
+}
+
+void SocketBroker::NoteSettled(ino_t inode) {
+  const Socket* const socket = Find(inode);
+  if (socket == nullptr) return;
+  sockaddr_storage peer;
+  socklen_t length = sizeof(peer);
+  if (getpeername(socket->fd.get(), reinterpret_cast<sockaddr*>(&peer),
+                  &length) == 0) {
+    NoteConnected(inode);
+  }
 }
 
 int SocketBroker::FinishConnect(ino_t inode) {
@@ -436,16 +581,33 @@ void SocketBroker::NoteConnected(ino_t inode) {
 
 void SocketBroker::Prune() {
   const absl::Time begin = MonotonicNow();
-  std::set<ino_t> open;
-  for (const pid_t pid : processes_->CurrentMembers(pgid_)) {
-    AddSocketsOf(absl::StrCat("/proc/", pid, "/fd"), open);
+  if (const std::optional<std::set<ino_t>> open = OpenSockets();
+      open.has_value()) {
+    for (auto& [inode, socket] : sockets_) {
+      socket.misses = open->contains(inode) ? 0 : socket.misses + 1;
+    }
+    // A name in the file system needs nobody who keeps it.
+    std::erase_if(sockets_, [](const auto& entry) {
+      return entry.second.misses > (entry.second.family == AF_UNIX ? 0 : 1);
+    });
   }
-  std::erase_if(sockets_, [&open](const auto& entry) {
-    return !open.contains(entry.first);
-  });
   pruned_ = MonotonicNow();
   constexpr int kPausePerCost = 9;
   next_prune_ = pruned_ + (pruned_ - begin) * kPausePerCost;
+}
+
+// nullopt: there are too many descriptors for one look.
+std::optional<std::set<ino_t>> SocketBroker::OpenSockets() {
+  std::set<ino_t> open;
+  int budget = 20'000;
+  for (const pid_t pid : processes_->CurrentMembers(pgid_)) {
+    const int before = budget;
+    AddSocketsOf(absl::StrCat("/proc/", pid, "/fd"), budget, open);
+    // A main thread that has ended while others go on has no descriptors.
+    if (budget == before) AddSocketsOfThreads(pid, budget, open);
+    if (budget <= 0) return std::nullopt;
+  }
+  return open;
 }
 
 }  // namespace cordon::sandbox

@@ -25,6 +25,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "absl/functional/function_ref.h"
@@ -43,9 +44,11 @@ struct BrokeredCall {
   int error_number = 0;
   // Not empty: it is a breach, with this address.
   std::string forbidden_address;
-  // connect(2) that waits until `connecting` can be written to, which is
-  // borrowed; then see FinishConnect. Else -1.
+  // The socket connects, until `connecting` can be written to, which is
+  // borrowed; else -1. Then see FinishConnect, when the call waits for that,
+  // or NoteSettled.
   int connecting = -1;
+  bool waits = false;
   ino_t socket = 0;
   // Not infinite: it waits, for a look at what the run has closed, or for a
   // place in a queue; the same call again then.
@@ -66,8 +69,12 @@ class SocketBroker {
 
   // Of a call that waited: its errno.
   int FinishConnect(ino_t socket);
-  // It waits no more, and its socket connects by itself.
-  void LetGo(ino_t socket) { NoteConnected(socket); }
+  // Of one that the program does not wait for.
+  void NoteSettled(ino_t socket);
+  // Whether the socket is where it was seen last.
+  bool IsHeld(ino_t socket);
+  // Closes all descriptors.
+  void Clear() { sockets_.clear(); }
 
  private:
   struct Socket {
@@ -77,6 +84,12 @@ class SocketBroker {
     bool is_bound = false;
     // Where it listens, if it does.
     std::optional<InternetAddress> listens_at;
+    // Where it was seen last: a thread and its descriptor.
+    pid_t holder = 0;
+    int holders_fd = -1;
+    // Looks since that did not find it. It may be on its way to another
+    // process; after two it is closed.
+    int misses = 0;
     // Of a unix socket that is bound, and what getsockname(2) calls that.
     UnixPlace place;
     std::string shown_name;
@@ -84,7 +97,14 @@ class SocketBroker {
 
   // The socket in a descriptor of the thread; 0: none.
   static ino_t InodeOf(pid_t tid, int fd);
+  static ino_t InodeOf(const Socket& socket);
   Socket* Find(ino_t inode);
+  // The same, of the call's first argument; a sign that it is open.
+  ino_t SocketOf(const seccomp_notif& notification);
+  static bool IsHeld(ino_t inode, const Socket& socket);
+  // Whether the open sockets are known as of `since_`; else the call waits, or
+  // a look is taken.
+  bool Looked(BrokeredCall& call);
   BrokeredCall Make(const seccomp_notif& notification, int listener);
   BrokeredCall Bind(const seccomp_notif& notification);
   BrokeredCall Listen(const seccomp_notif& notification);
@@ -95,18 +115,30 @@ class SocketBroker {
                                  const UnixAddress& address);
   int BindTo(Socket& socket, const InternetAddress& address);
   int ListenOn(ino_t inode, Socket& socket, int backlog);
-  bool MayListen() const;
-  bool IsOwnPort(const InternetAddress& address) const;
+  static bool ListensAt(const Socket& socket, const InternetAddress& address);
+  Socket* OwnListener(const InternetAddress& address);
   bool HadName(const InternetAddress& address) const;
-  bool MayConnect(const InternetAddress& address) const;
-  // Connects without waiting. `waits`: the program's socket would have.
-  int StartConnect(ino_t inode, Socket& socket,
-                   absl::FunctionRef<int(int socket)> connect, bool& waits);
-  static int Disconnect(const Socket& socket);
+  bool IsListed(const InternetAddress& address) const;
+  BrokeredCall ConnectTo(ino_t inode, Socket& socket,
+                         const InternetAddress& address);
+  BrokeredCall ConnectToOwn(ino_t inode, Socket& socket,
+                            InternetAddress address);
+  // Connects without waiting, whatever the program's socket does.
+  BrokeredCall StartConnect(ino_t inode, Socket& socket,
+                            absl::FunctionRef<int(int socket)> connect);
+  static int Disconnect(int socket);
   void NoteConnected(ino_t inode);
+  // Whether a unix server may be.
+  bool MayBeClosed() const;
+  // One that nobody keeps a descriptor of any more.
+  bool WasLetGo(ino_t inode) const;
+  static InternetAddress OwnWildcard(const Socket& socket, uint16_t port);
   // Forgets the sockets that the run has closed.
   void Prune();
+  std::optional<std::set<ino_t>> OpenSockets();
 
+  // When the call that is performed came.
+  absl::Time since_;
   const NetworkGrant grant_;
   const std::string workspace_;
   const pid_t pgid_;

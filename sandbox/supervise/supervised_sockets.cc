@@ -3,7 +3,9 @@
 
 #include <asm/unistd.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 
 #include <cerrno>
 #include <memory>
@@ -50,7 +52,7 @@ void Supervision::PerformSocketCall(const seccomp_notif& notification,
     loop_->CallAt(performed.retry_at, [self = shared_from_this(), notification,
                                        violation = std::move(violation),
                                        since]() mutable {
-      if (self->killed_) return;
+      if (self->killed_ || !self->IsWaiting(notification.id)) return;
       if (HasSignal(static_cast<pid_t>(notification.pid))) {
         self->Answer(notification.id, CallAnswer::kFail, EINTR);
         return;
@@ -63,7 +65,14 @@ void Supervision::PerformSocketCall(const seccomp_notif& notification,
     return;  // It has its answer.
   }
   if (performed.connecting >= 0) {
-    return AwaitConnection(notification, performed);
+    Connecting* const connecting = WatchConnection(performed);
+    if (performed.waits && connecting != nullptr &&
+        !connecting->call().has_value()) {
+      connecting->Attach(notification);
+      return;
+    }
+    // Another thread waits for it, or too many do.
+    if (performed.waits) performed.error_number = EALREADY;
   }
   if (!performed.forbidden_address.empty()) {
     violation.address = std::move(performed.forbidden_address);
@@ -80,59 +89,75 @@ void Supervision::PerformSocketCall(const seccomp_notif& notification,
 }
 
 // Watched is a duplicate, because the loop knows descriptors and the broker may
-// close its own.
-void Supervision::AwaitConnection(const seccomp_notif& notification,
-                                  const BrokeredCall& performed) {
+// close its own. Null: there are too many, or the host has no more.
+Supervision::Connecting* Supervision::WatchConnection(
+    const BrokeredCall& performed) {
+  constexpr size_t kMost = 64;
+  const auto found = connecting_.find(performed.socket);
+  if (found != connecting_.end()) return found->second.get();
+  if (connecting_.size() >= kMost) return nullptr;
   UniqueFd fd(fcntl(performed.connecting, F_DUPFD_CLOEXEC, 0));
-  // Another thread waits for this socket, or the host is out of descriptors.
-  if (!fd.valid() || connecting_.contains(performed.socket)) {
-    Answer(notification.id, CallAnswer::kFail, fd.valid() ? EALREADY : ENOBUFS);
-    return;
-  }
-  auto connecting = std::make_unique<Connecting>(
-      this, notification, performed.socket, std::move(fd));
+  if (!fd.valid()) return nullptr;
+  auto connecting =
+      std::make_unique<Connecting>(this, performed.socket, std::move(fd));
   if (!loop_->Watch(connecting->fd(), EPOLLOUT, connecting.get())) {
-    Answer(notification.id, CallAnswer::kFail, ENOBUFS);
-    return;
+    return nullptr;
   }
   if (connecting_.empty()) {
     signals_timer_ = loop_->CallAt(MonotonicNow() + kSignalsPause,
                                    [this] { LookForSignals(); });
   }
-  connecting_[performed.socket] = std::move(connecting);
+  return (connecting_[performed.socket] = std::move(connecting)).get();
 }
 
 void Supervision::OnConnected(Connecting& connecting) {
-  EndConnecting(connecting, broker_.FinishConnect(connecting.socket()));
-}
-
-void Supervision::EndConnecting(Connecting& connecting, int error_number) {
   const auto found = connecting_.find(connecting.socket());
   if (found == connecting_.end() || found->second.get() != &connecting) return;
   std::unique_ptr<Connecting> done = std::move(found->second);
   connecting_.erase(found);
   if (connecting_.empty()) loop_->CancelTimer(signals_timer_);
   loop_->Unwatch(done->fd());
-  if (!killed_) Answer(done->call(), CallAnswer::kFail, error_number);
+  if (const std::optional<uint64_t> call = done->call(); call.has_value()) {
+    if (!killed_) {
+      Answer(*call, CallAnswer::kFail, broker_.FinishConnect(done->socket()));
+    }
+  } else {
+    broker_.NoteSettled(done->socket());
+  }
   // Events of this round may still name it.
   loop_->Post([self = shared_from_this(), done = std::move(done)] {});
 }
 
 // A call that the supervisor has received is interrupted by the thread's end
 // only (SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, seccomp(2)). connect(2) would
-// have been by any signal, and gone on connecting.
+// have been by any signal, and its socket have gone on connecting.
 void Supervision::LookForSignals() {
-  std::vector<Connecting*> interrupted;
   for (const auto& [socket, connecting] : connecting_) {
-    if (HasSignal(connecting->tid())) interrupted.push_back(connecting.get());
+    const std::optional<uint64_t> call = connecting->call();
+    if (!call.has_value()) continue;
+    if (!IsWaiting(*call)) {
+      connecting->Detach();
+    } else if (HasSignal(connecting->tid())) {
+      Answer(*connecting->Detach(), CallAnswer::kFail, EINTR);
+    }
   }
-  for (Connecting* const connecting : interrupted) {
-    broker_.LetGo(connecting->socket());
-    EndConnecting(*connecting, EINTR);
+  // Of a socket that is closed nobody wants to know.
+  for (auto entry = connecting_.begin(); entry != connecting_.end();) {
+    if (entry->second->call().has_value() || broker_.IsHeld(entry->first)) {
+      ++entry;
+      continue;
+    }
+    loop_->Unwatch(entry->second->fd());
+    loop_->Post([gone = std::move(entry->second)] {});
+    entry = connecting_.erase(entry);
   }
   if (connecting_.empty()) return;
   signals_timer_ = loop_->CallAt(MonotonicNow() + kSignalsPause,
                                  [this] { LookForSignals(); });
+}
+
+bool Supervision::IsWaiting(uint64_t call) const {
+  return ioctl(listener_.fd.get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &call) == 0;
 }
 
 void Supervision::ForgetConnections() {
@@ -142,6 +167,7 @@ void Supervision::ForgetConnections() {
     loop_->Post([gone = std::move(connecting)] {});
   }
   connecting_.clear();
+  broker_.Clear();
 }
 
 }  // namespace cordon::sandbox

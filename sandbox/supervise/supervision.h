@@ -123,29 +123,30 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
     OutputCapture capture;
   };
 
-  // A connect that waits for the other end.
+  // A socket that connects, and the call that waits for it, if one does.
   class Connecting : public EventHandler {
    public:
-    Connecting(Supervision* owner, const seccomp_notif& call, ino_t socket,
-               UniqueFd fd)
-        : owner_(owner),
-          call_(call.id),
-          tid_(static_cast<pid_t>(call.pid)),
-          socket_(socket),
-          fd_(std::move(fd)) {}
+    Connecting(Supervision* owner, ino_t socket, UniqueFd fd)
+        : owner_(owner), socket_(socket), fd_(std::move(fd)) {}
     void OnReady(uint32_t) override { owner_->OnConnected(*this); }
 
-    uint64_t call() const { return call_; }
+    void Attach(const seccomp_notif& call) {
+      call_ = call.id;
+      tid_ = static_cast<pid_t>(call.pid);
+    }
+    std::optional<uint64_t> Detach() { return std::exchange(call_, {}); }
+
+    std::optional<uint64_t> call() const { return call_; }
     pid_t tid() const { return tid_; }
     ino_t socket() const { return socket_; }
     int fd() const { return fd_.get(); }
 
    private:
     Supervision* const owner_;
-    const uint64_t call_;
-    const pid_t tid_;
     const ino_t socket_;
     const UniqueFd fd_;
+    std::optional<uint64_t> call_;
+    pid_t tid_ = 0;
   };
 
   // A call that is answered later. `violation`: what to report of it if it is
@@ -188,10 +189,9 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
   void AnswerHeldClones();
   void PerformSocketCall(const seccomp_notif& notification, Violation violation,
                          absl::Time since);
-  void AwaitConnection(const seccomp_notif& notification,
-                       const BrokeredCall& performed);
+  Connecting* WatchConnection(const BrokeredCall& performed);
   void OnConnected(Connecting& connecting);
-  void EndConnecting(Connecting& connecting, int error_number);
+  bool IsWaiting(uint64_t call) const;
   void LookForSignals();
   void ForgetConnections();
   void AskForSpace(HeldCall call);

@@ -7,11 +7,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <iterator>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "sandbox/base/unique_fd.h"
 
@@ -40,23 +44,54 @@ std::string Canonical(const std::string& path) {
 
 // What ordinary programs look at, and do without.
 constexpr absl::string_view kProbed[] = {
-    "/dev/tty",                       // bash, getpass
-    "/etc/gitconfig",                 // git
-    "/proc/cgroups",                  // JVM
-    "/proc/sys/kernel/ngroups_max",   // id(1)
-    "/sys/devices/system/node",       // OpenBLAS
-    "/sys/kernel/mm/hugepages",       // JVM
+    "/dev/tty",                      // bash, getpass
+    "/etc/gitconfig",                // git
+    "/proc/cgroups",                 // JVM
+    "/proc/sys/kernel/ngroups_max",  // id(1)
+    "/sys/devices/system/node",      // OpenBLAS
+    "/sys/kernel/mm/hugepages",      // JVM
 };
 
-// By its id as well as by "self".
-bool IsOwnProcess(absl::string_view resolved, const pid_t tid) {
-  absl::string_view rest = resolved;
-  if (!absl::ConsumePrefix(&rest, "/proc/")) return false;
-  if (absl::StartsWith(rest, "self/") || absl::StartsWith(rest, "thread-self/"))
-    return true;
-  pid_t pid;
-  return absl::SimpleAtoi(rest.substr(0, rest.find('/')), &pid) &&
-         getpgid(pid) == getpgid(tid);
+// Where a path beneath a run's own /proc/PID leads to, of which its files are
+// its own affair (empty), but not what its links lead to. Other paths lead to
+// where they do. A process of the run is as good as "self".
+std::string LeaveOwnProcess(std::string path, pid_t tid) {
+  constexpr int kMostLinks = 8;
+  for (int i = 0; i < kMostLinks; ++i) {
+    path = std::filesystem::path(path).lexically_normal();
+    absl::string_view rest = path;
+    if (!absl::ConsumePrefix(&rest, "/proc/")) return path;
+    const absl::string_view process = rest.substr(0, rest.find('/'));
+    rest.remove_prefix(process.size());
+    pid_t pid = 0;
+    if (process == "self" || process == "thread-self") {
+      pid = tid;
+    } else if (!absl::SimpleAtoi(process, &pid) ||
+               getpgid(pid) != getpgid(tid)) {
+      return path;
+    }
+    std::vector<absl::string_view> parts =
+        absl::StrSplit(rest, '/', absl::SkipEmpty());
+    if (parts.size() > 2 && parts[0] == "task") {
+      parts.erase(parts.begin(), parts.begin() + 2);
+    }
+    size_t links = 0;
+    if (!parts.empty() &&
+        (parts[0] == "root" || parts[0] == "cwd" || parts[0] == "exe")) {
+      links = 1;
+    } else if (parts.size() > 1 &&
+               (parts[0] == "fd" || parts[0] == "map_files")) {
+      links = 2;
+    }
+    if (links == 0) return "";
+    const auto behind = parts.begin() + static_cast<ptrdiff_t>(links);
+    path = ReadLink(absl::StrCat("/proc/", pid, "/",
+                                 absl::StrJoin(parts.begin(), behind, "/")));
+    for (auto part = behind; part != parts.end(); ++part) {
+      absl::StrAppend(&path, "/", *part);
+    }
+  }
+  return path;
 }
 
 bool IsBeneathAny(absl::string_view path,
@@ -104,11 +139,13 @@ std::string ResolveForReport(pid_t tid, int directory_fd,
 
 std::string ResolveExisting(pid_t tid, int directory_fd,
                             absl::string_view path) {
-  const std::string absolute = MakeAbsolute(tid, directory_fd, path);
-  if (absolute.empty() || IsOwnProcess(absolute, tid)) return "";
+  const std::string absolute =
+      LeaveOwnProcess(MakeAbsolute(tid, directory_fd, path), tid);
+  if (absolute.empty()) return "";
   // "self" on the way (/proc/mounts) is this process here.
   std::string canonical = Canonical(absolute);
-  return IsOwnProcess(canonical, getpid()) ? "" : canonical;
+  const std::string own = absl::StrCat("/proc/", getpid());
+  return IsBeneath(canonical, own) ? "" : canonical;
 }
 
 bool IsExpectedRead(const WritableView& writable, const ReadableView& readable,

@@ -72,16 +72,17 @@ TEST(AuditAttack, AReadInsideIsNot) {
   const auto run = SharedSandbox().Run(Audited(
       Trying("open('own', 'w').close(); read('own'); read('/etc/passwd')\n"
              "read('/usr'); read('/dev/null')")));
-  EXPECT_EQ(run->stdout_data(), "READ\nREAD\nREAD\nREAD\n") << run->stderr_data();
+  EXPECT_EQ(run->stdout_data(), "READ\nREAD\nREAD\nREAD\n")
+      << run->stderr_data();
   EXPECT_THAT(run->outcome().violations, IsEmpty());
 }
 
 TEST(AuditAttack, WhatDoesNotExistIsNoBreach) {
-  const auto run = SharedSandbox().Run(Audited(
-      PythonSpec("import os\n"
-                 "for path in '/nowhere', '/etc/nothing/here':\n"
-                 "    try: os.open(path, os.O_RDONLY)\n"
-                 "    except OSError: print('NO')")));
+  const auto run = SharedSandbox().Run(
+      Audited(PythonSpec("import os\n"
+                         "for path in '/nowhere', '/etc/nothing/here':\n"
+                         "    try: os.open(path, os.O_RDONLY)\n"
+                         "    except OSError: print('NO')")));
   EXPECT_EQ(run->stdout_data(), "NO\nNO\n");
   EXPECT_THAT(run->outcome().violations, IsEmpty());
 }
@@ -100,19 +101,34 @@ TEST(AuditAttack, WaysToTheSameFile) {
               ElementsAre(shadow, shadow, shadow, shadow));
 }
 
+TEST(AuditAttack, WaysThroughProc) {
+  const auto run = SharedSandbox().Run(
+      Audited(Trying("read('/proc/self/../../etc/shadow')\n"
+                     "read('/proc/self/root/etc/shadow')\n"
+                     "read('/proc/%d/task/%d/root/etc/shadow' %\n"
+                     "     (os.getpid(), os.getpid()))\n"
+                     "held = os.open('/etc/shadow', os.O_PATH)\n"
+                     "read('/proc/self/fd/%d' % held)")));
+  EXPECT_EQ(run->stdout_data(), "REFUSED\nREFUSED\nREFUSED\nREFUSED\n")
+      << run->stderr_data();
+  const auto shadow = Denied("openat", "/etc/shadow");
+  EXPECT_THAT(run->outcome().violations,
+              ElementsAre(shadow, shadow, shadow, shadow));
+}
+
 TEST(AuditAttack, TheOldOpenIsTheSame) {
-  const auto run = SharedSandbox().Run(Audited(PythonSpec(
-      "import ctypes\n"
-      "print(ctypes.CDLL(None).syscall(2, b'/etc/shadow', 0))")));
+  const auto run = SharedSandbox().Run(Audited(
+      PythonSpec("import ctypes\n"
+                 "print(ctypes.CDLL(None).syscall(2, b'/etc/shadow', 0))")));
   EXPECT_EQ(run->stdout_data(), "-1\n");
   EXPECT_THAT(run->outcome().violations,
               ElementsAre(Denied("open", "/etc/shadow")));
 }
 
 TEST(AuditAttack, ADirectoryIsReadToo) {
-  const auto run = SharedSandbox().Run(Audited(
-      PythonSpec("import os\ntry: os.listdir('/root')\n"
-                 "except PermissionError: print('REFUSED')")));
+  const auto run = SharedSandbox().Run(
+      Audited(PythonSpec("import os\ntry: os.listdir('/root')\n"
+                         "except PermissionError: print('REFUSED')")));
   EXPECT_EQ(run->stdout_data(), "REFUSED\n");
   EXPECT_THAT(run->outcome().violations,
               ElementsAre(Denied("openat", "/root")));
@@ -164,7 +180,8 @@ TEST(AuditAttack, AProgramIsFoundInItsPath) {
   ExecutionSpec spec = Audited(CommandSpec({"true"}));
   spec.path_directories = {"/nowhere", "/usr/lib", "/usr/bin"};
   const auto run = SharedSandbox().Run(spec);
-  EXPECT_EQ(run->outcome().kind, OutcomeKind::kExited) << run->outcome().message;
+  EXPECT_EQ(run->outcome().kind, OutcomeKind::kExited)
+      << run->outcome().message;
   EXPECT_EQ(run->outcome().exit_code, 0);
   EXPECT_THAT(run->outcome().violations, IsEmpty());
 }

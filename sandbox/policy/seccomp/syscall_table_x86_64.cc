@@ -142,27 +142,40 @@ void AddSignalAction(Rows& rows) {
 // program may not have more of it than the host's default (socket(7)).
 //
 // Runs share the server's user where sockets are concerned: with SO_REUSEPORT
-// one could take another's connections.
+// one could take another's connections. A route or options of the program's own
+// in a packet would lead it elsewhere than where its connection was allowed to.
 void AddSocketOptions(Rows& rows) {
-  const auto rules = [](uint32_t level, std::initializer_list<uint32_t> options,
-                        Verdict verdict) {
-    std::vector<Rule> all;
-    for (const uint32_t option : options) {
-      all.push_back({{Equals32(1, level), Equals32(2, option)}, verdict});
-    }
-    return all;
+  struct Options {
+    uint32_t level;
+    std::initializer_list<uint32_t> names;
+    Verdict verdict;
   };
-  Add(Sys::setsockopt,
-      Join(Join(rules(SOL_SOCKET, {SO_SNDBUF, SO_RCVBUF}, Pretend()),
-                rules(SOL_SOCKET,
-                      {SO_REUSEPORT, SO_ATTACH_FILTER, SO_ATTACH_BPF,
-                       SO_ATTACH_REUSEPORT_CBPF, SO_ATTACH_REUSEPORT_EBPF},
-                      Refuse(ENOPROTOOPT))),
-           rules(IPPROTO_TCP, {TCP_ULP, TCP_FASTOPEN_CONNECT},
-                 Refuse(ENOPROTOOPT))),
-      Allow(),
+  // Of ipv6(7), RFC 3542 and its predecessor RFC 2292; linux/in6.h.
+  constexpr uint32_t k2292PacketOptions = 6;
+  constexpr uint32_t k2292RoutingHeader = 5;
+  const Options all[] = {
+      {SOL_SOCKET, {SO_SNDBUF, SO_RCVBUF}, Pretend()},
+      {SOL_SOCKET,
+       {SO_REUSEPORT, SO_RCVLOWAT, SO_ATTACH_FILTER, SO_ATTACH_BPF,
+        SO_ATTACH_REUSEPORT_CBPF, SO_ATTACH_REUSEPORT_EBPF},
+       Refuse(ENOPROTOOPT)},
+      {IPPROTO_TCP, {TCP_ULP, TCP_FASTOPEN_CONNECT}, Refuse(ENOPROTOOPT)},
+      {IPPROTO_IP, {IP_OPTIONS}, Refuse(ENOPROTOOPT)},
+      {IPPROTO_IPV6,
+       {k2292PacketOptions, k2292RoutingHeader, IPV6_HOPOPTS, IPV6_RTHDRDSTOPTS,
+        IPV6_RTHDR, IPV6_DSTOPTS},
+       Refuse(ENOPROTOOPT)},
+  };
+  std::vector<Rule> rules;
+  for (const Options& options : all) {
+    for (const uint32_t name : options.names) {
+      rules.push_back(
+          {{Equals32(1, options.level), Equals32(2, name)}, options.verdict});
+    }
+  }
+  Add(Sys::setsockopt, std::move(rules), Allow(),
       "connections: asyncio, multiprocessing; but no larger buffers than the "
-      "host's default, no shared ports, no programs for the kernel",
+      "host's default, no shared ports, no programs for the kernel, no routes",
       rows);
 }
 
