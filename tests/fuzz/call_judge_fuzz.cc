@@ -8,6 +8,7 @@
 // With --config=fuzz this is a libFuzzer target; otherwise fuzz_main.cc feeds
 // it a fixed number of pseudo-random inputs.
 
+#include <asm/unistd.h>
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
@@ -19,6 +20,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -64,6 +66,10 @@ struct Directories {
     close(open(outside.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0640));
     Check(stat(outside.c_str(), &before) == 0, "no file outside");
   }
+
+  ~Directories() { std::filesystem::remove_all(root); }
+  Directories(const Directories&) = delete;
+  Directories& operator=(const Directories&) = delete;
 
   void CheckOutside() const {
     struct stat now;
@@ -120,8 +126,27 @@ uint64_t ReadRegister(Reader& reader) {
       return reinterpret_cast<uint64_t>(memory + kMemoryBytes - kind);
     case 4:
       return reader.Integer(1);
-    default:
+    case 5:
       return reinterpret_cast<uint64_t>(memory + reader.Integer(1));
+    default:
+      return reinterpret_cast<uint64_t>(memory);
+  }
+}
+
+// Mostly those that the supervisor looks into, sometimes any.
+int ReadNumber(uint64_t choice, Reader& reader) {
+  constexpr int kAsked[] = {
+      __NR_open,      __NR_openat,    __NR_creat,  __NR_execve,
+      __NR_chmod,     __NR_fchmodat,  __NR_chown,  __NR_lchown,
+      __NR_fchownat,  __NR_utime,     __NR_utimes, __NR_futimesat,
+      __NR_utimensat, __NR_prlimit64, __NR_kill,   __NR_rt_sigaction};
+  switch (choice) {
+    case 0:
+      return static_cast<int>(reader.Integer(4));
+    case 1:
+      return static_cast<int>(reader.Integer(2) % 512);
+    default:
+      return kAsked[reader.Integer(1) % std::size(kAsked)];
   }
 }
 
@@ -220,7 +245,7 @@ void CheckAddresses(const std::string& workspace) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace cordon::sandbox;  // NOLINT: libFuzzer names the function
-  static const Directories& directories = *new Directories();
+  static const Directories directories;
   Reader reader(data, size);
   const uint64_t choices = reader.Integer(2);
   const SyscallPolicy& policy = Policies()[choices % Policies().size()];
@@ -237,9 +262,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   notification.pid = static_cast<uint32_t>(getpid());
   notification.data.arch =
       (choices >> 12) % 8 == 0 ? AUDIT_ARCH_I386 : AUDIT_ARCH_X86_64;
-  // Mostly of the table, sometimes any.
-  notification.data.nr = static_cast<int>(
-      (choices >> 15) == 0 ? reader.Integer(2) % 512 : reader.Integer(4));
+  notification.data.nr = ReadNumber(choices >> 14, reader);
   for (auto& argument : notification.data.args) {
     argument = ReadRegister(reader);
   }
