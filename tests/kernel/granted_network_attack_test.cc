@@ -207,10 +207,14 @@ TEST(LoopbackNetworkAttack, APortThatItGaveUpIsNotItsOwn) {
     spec.program.limits.wall_time = absl::Seconds(20);
     const auto handle = SharedSandbox().sandbox().Start(spec, run);
     ASSERT_TRUE(run->WaitForOutput(OutputStream::kStdout, "PORT"));
-    std::string text = run->stdout_data();
     int port = 0;
-    const std::vector<std::string> lines = absl::StrSplit(text, '\n');
-    for (const std::string& line : lines) (void)absl::SimpleAtoi(line, &port);
+    const std::vector<std::string> lines =
+        absl::StrSplit(run->stdout_data(), '\n');
+    for (const std::string& line : lines) {
+      int number = 0;
+      if (absl::SimpleAtoi(line, &number)) port = number;
+    }
+    ASSERT_NE(port, 0);
     const UniqueFd taker(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address = {};
     address.sin_family = AF_INET;
@@ -218,14 +222,14 @@ TEST(LoopbackNetworkAttack, APortThatItGaveUpIsNotItsOwn) {
     address.sin_port = htons(static_cast<uint16_t>(port));
     const int yes = 1;
     setsockopt(taker.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-    if (port != 0 && bind(taker.get(), reinterpret_cast<sockaddr*>(&address),
-                          sizeof(address)) == 0) {
-      EXPECT_EQ(listen(taker.get(), 100), 0);
-    }
+    ASSERT_EQ(bind(taker.get(), reinterpret_cast<sockaddr*>(&address),
+                   sizeof(address)),
+              0)
+        << give_up << ": the port is still taken";
+    ASSERT_EQ(listen(taker.get(), 100), 0);
     run->WaitForEnd();
     pollfd ready = {.fd = taker.get(), .events = POLLIN, .revents = 0};
-    EXPECT_FALSE(poll(&ready, 1, 0) == 1 && (ready.revents & POLLIN) != 0)
-        << give_up;
+    EXPECT_EQ(poll(&ready, 1, 0), 0) << give_up;
     EXPECT_THAT(run->stdout_data(), HasSubstr("DONE\n")) << "the control";
     EXPECT_THAT(run->stdout_data(), HasSubstr("ECONNREFUSED\n"));
   }
