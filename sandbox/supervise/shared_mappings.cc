@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <limits>
 #include <optional>
 #include <set>
@@ -87,8 +86,8 @@ bool FaultsBringOnePage() {
   namespace fs = std::filesystem;
   const auto is_off = [](const fs::path& file) {
     std::ifstream stream(file);
-    const std::string text((std::istreambuf_iterator<char>(stream)),
-                           std::istreambuf_iterator<char>());
+    std::string text;
+    std::getline(stream, text);
     return text.empty() || absl::StrContains(text, "[never]") ||
            absl::StrContains(text, "[deny]") ||
            absl::StrContains(text, "[inherit]");

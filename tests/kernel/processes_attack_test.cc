@@ -5,7 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -175,10 +175,9 @@ TEST(ProcessesAttack, LeavingTheGroupIsRefused) {
 // their argument.
 bool AnyProcessMarked(const std::string& mark) {
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    std::ifstream file(entry.path() / "cmdline");
-    const std::string arguments{std::istreambuf_iterator<char>(file),
-                                std::istreambuf_iterator<char>()};
-    if (arguments.find(mark) != std::string::npos) return true;
+    std::stringstream arguments;
+    arguments << std::ifstream(entry.path() / "cmdline").rdbuf();
+    if (arguments.str().find(mark) != std::string::npos) return true;
   }
   return false;
 }

@@ -16,12 +16,12 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <random>
 #include <set>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -102,10 +102,9 @@ int Marked(const std::string& mark) {
   int count = 0;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator("/proc", error)) {
-    std::ifstream file(entry.path() / "cmdline");
-    const std::string text((std::istreambuf_iterator<char>(file)),
-                           std::istreambuf_iterator<char>());
-    if (absl::StartsWith(text, mark)) ++count;
+    std::stringstream text;
+    text << std::ifstream(entry.path() / "cmdline").rdbuf();
+    if (absl::StartsWith(text.str(), mark)) ++count;
   }
   return count;
 }

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <iterator>
+#include <sstream>
 #include <string>
 
 #include "absl/strings/match.h"
@@ -99,10 +99,10 @@ std::vector<pid_t> ProcessesMarked(const std::string& mark) {
   for (const auto& entry : fs::directory_iterator("/proc", error)) {
     pid_t pid;
     if (!absl::SimpleAtoi(entry.path().filename().string(), &pid)) continue;
-    std::ifstream file(entry.path() / "cmdline");
-    const std::string arguments{std::istreambuf_iterator<char>(file),
-                                std::istreambuf_iterator<char>()};
-    if (arguments.find(mark) != std::string::npos) marked.push_back(pid);
+    // A process that is gone meanwhile reads as empty; an iterator would throw.
+    std::stringstream arguments;
+    arguments << std::ifstream(entry.path() / "cmdline").rdbuf();
+    if (arguments.str().find(mark) != std::string::npos) marked.push_back(pid);
   }
   return marked;
 }

@@ -117,20 +117,19 @@ TEST_P(FilterTruthTableTest, UnconditionalCallsCostATreeSearch) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, FilterTruthTableTest,
-                         testing::Values(
-                             PolicyOptions{.signals = SignalScope::kByLandlock},
-                             PolicyOptions{.signals =
-                                               SignalScope::kBySupervisor},
-                             PolicyOptions{.audit = AuditScope::kAll}),
-                         [](const auto& info) -> std::string {
-                           if (info.param.audit == AuditScope::kAll) {
-                             return "Audited";
-                           }
-                           return info.param.signals == SignalScope::kByLandlock
-                                      ? "SignalsScopedByLandlock"
-                                      : "SignalsScopedBySupervisor";
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    , FilterTruthTableTest,
+    testing::Values(PolicyOptions{.signals = SignalScope::kByLandlock},
+                    PolicyOptions{.signals = SignalScope::kBySupervisor},
+                    PolicyOptions{.audit = AuditScope::kAll}),
+    [](const auto& info) -> std::string {
+      if (info.param.audit == AuditScope::kAll) {
+        return "Audited";
+      }
+      return info.param.signals == SignalScope::kByLandlock
+                 ? "SignalsScopedByLandlock"
+                 : "SignalsScopedBySupervisor";
+    });
 
 }  // namespace
 }  // namespace cordon::sandbox

@@ -115,7 +115,8 @@ bool IsOneBitTest(const SyscallRow& row) {
          row.rules[0].all_of[0].operation == ArgumentOperation::kAnyBitSet;
 }
 
-class LibseccompDifferentialTest : public testing::TestWithParam<PolicyOptions> {
+class LibseccompDifferentialTest
+    : public testing::TestWithParam<PolicyOptions> {
  protected:
   Oracle& OracleWithDefault(uint32_t action) {
     std::unique_ptr<Oracle>& oracle = oracles_[action];
@@ -126,11 +127,11 @@ class LibseccompDifferentialTest : public testing::TestWithParam<PolicyOptions> 
   // A later rule of theirs holds where an earlier one does, or a rule is about
   // any of several bits and not alone.
   static std::set<std::string> Overlapping() {
-    std::set<std::string> calls = {
-        "clone",  "fcntl",           "ioprio_set",
-        "kill",   "rt_sigqueueinfo", "rt_tgsigqueueinfo",
-        "sendto", "setpriority",     "tgkill",
-        "tkill"};
+    std::set<std::string> calls = {"clone",           "fcntl",
+                                   "ioprio_set",      "kill",
+                                   "rt_sigqueueinfo", "rt_tgsigqueueinfo",
+                                   "sendto",          "setpriority",
+                                   "tgkill",          "tkill"};
     if (GetParam().audit == AuditScope::kAll) calls.insert({"open", "openat"});
     return calls;
   }
@@ -159,7 +160,8 @@ class LibseccompDifferentialTest : public testing::TestWithParam<PolicyOptions> 
 
  private:
   std::optional<uint32_t> TeachDisjointRules(const SyscallRow& row) {
-    if (Overlapping().contains(std::string(SyscallName(row.number)))) return std::nullopt;
+    if (Overlapping().contains(std::string(SyscallName(row.number))))
+      return std::nullopt;
     const uint32_t base = LibseccompAction(row.otherwise);
     for (const Rule& rule : row.rules) {
       Comparisons comparisons;
@@ -173,7 +175,6 @@ class LibseccompDifferentialTest : public testing::TestWithParam<PolicyOptions> 
     }
     return base;
   }
-
 };
 
 TEST_P(LibseccompDifferentialTest, BothCompilersAgree) {
@@ -219,20 +220,19 @@ TEST_P(LibseccompDifferentialTest, BothCompilersAgree) {
   EXPECT_GT(compared, 10000);
 }
 
-INSTANTIATE_TEST_SUITE_P(, LibseccompDifferentialTest,
-                         testing::Values(
-                             PolicyOptions{.signals = SignalScope::kByLandlock},
-                             PolicyOptions{.signals =
-                                               SignalScope::kBySupervisor},
-                             PolicyOptions{.audit = AuditScope::kAll}),
-                         [](const auto& info) -> std::string {
-                           if (info.param.audit == AuditScope::kAll) {
-                             return "Audited";
-                           }
-                           return info.param.signals == SignalScope::kByLandlock
-                                      ? "SignalsScopedByLandlock"
-                                      : "SignalsScopedBySupervisor";
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    , LibseccompDifferentialTest,
+    testing::Values(PolicyOptions{.signals = SignalScope::kByLandlock},
+                    PolicyOptions{.signals = SignalScope::kBySupervisor},
+                    PolicyOptions{.audit = AuditScope::kAll}),
+    [](const auto& info) -> std::string {
+      if (info.param.audit == AuditScope::kAll) {
+        return "Audited";
+      }
+      return info.param.signals == SignalScope::kByLandlock
+                 ? "SignalsScopedByLandlock"
+                 : "SignalsScopedBySupervisor";
+    });
 
 }  // namespace
 }  // namespace cordon::sandbox
