@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -85,11 +86,13 @@ std::string LeaveOwnProcess(std::string path, pid_t tid) {
     }
     if (links == 0) return "";
     const auto behind = parts.begin() + static_cast<ptrdiff_t>(links);
-    path = ReadLink(absl::StrCat("/proc/", pid, "/",
-                                 absl::StrJoin(parts.begin(), behind, "/")));
+    // The parts are of `path` still.
+    std::string target = ReadLink(absl::StrCat(
+        "/proc/", pid, "/", absl::StrJoin(parts.begin(), behind, "/")));
     for (auto part = behind; part != parts.end(); ++part) {
-      absl::StrAppend(&path, "/", *part);
+      absl::StrAppend(&target, "/", *part);
     }
+    path = std::move(target);
   }
   return path;
 }
