@@ -62,7 +62,10 @@ uint64_t Kibibytes(absl::string_view text, absl::string_view key) {
 // while others go on has none to show (proc_pid_status(5)): then one of those.
 std::string ReadMemoryStatus(pid_t pid) {
   std::string status = ReadProcFile(pid, "status");
-  if (Field(status, "RssAnon").has_value()) return status;
+  if (Field(status, "RssAnon").has_value() ||
+      Field(status, "Threads").value_or(0) <= 1) {
+    return status;
+  }
   const std::unique_ptr<DIR, CloseDirectory> tasks(
       opendir(absl::StrCat("/proc/", pid, "/task").c_str()));
   if (tasks == nullptr) return status;
