@@ -96,8 +96,8 @@ absl::Duration OwnCpuTime() {
          absl::DurationFromTimeval(usage.ru_stime);
 }
 
-// A run lasts one second: a supervisor that keeps looking uses most of that. One
-// that does not takes 15 to 70 ms, and three to five times that under ASan.
+// A run lasts one second: a supervisor that keeps looking uses most of that.
+// One that does not takes 15 to 70 ms, and three to five times that under ASan.
 constexpr absl::Duration kBusy = absl::Milliseconds(500);
 
 // A closed pipe is readable for ever.
@@ -138,8 +138,7 @@ TEST(PipesAttack, AWaitingRunDoesNotKeepTheSupervisorBusy) {
     const absl::Duration before = OwnCpuTime();
     EXPECT_EQ(SharedSandbox().Run(spec)->outcome().kind,
               OutcomeKind::kWallTimeLimit);
-    EXPECT_LT(OwnCpuTime() - before, kBusy)
-        << spec.program.argv.back();
+    EXPECT_LT(OwnCpuTime() - before, kBusy) << spec.program.argv.back();
   }
 }
 
