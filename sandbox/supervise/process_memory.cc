@@ -12,8 +12,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
 #include "sandbox/base/unique_fd.h"
 
 namespace cordon::sandbox {
@@ -41,17 +39,19 @@ std::string ReadFile(const std::string& path, size_t most) {
   return text;
 }
 
-// The number behind "KEY:" at the start of a line.
+// The number behind "KEY:" at the start of a line, but the first. A name with a
+// line feed in it has that escaped (proc_pid_status(5)).
 std::optional<uint64_t> Field(absl::string_view text, absl::string_view key) {
-  for (absl::string_view line : absl::StrSplit(text, '\n')) {
-    if (!absl::ConsumePrefix(&line, key) || !absl::ConsumePrefix(&line, ":")) {
-      continue;
-    }
-    line = absl::StripLeadingAsciiWhitespace(line);
-    uint64_t value;
-    if (absl::SimpleAtoi(line.substr(0, line.find(' ')), &value)) return value;
+  const std::string begin = absl::StrCat("\n", key, ":");
+  const size_t at = text.find(begin);
+  if (at == absl::string_view::npos) return std::nullopt;
+  absl::string_view rest =
+      absl::StripLeadingAsciiWhitespace(text.substr(at + begin.size()));
+  uint64_t value;
+  if (!absl::SimpleAtoi(rest.substr(0, rest.find_first_of(" \n")), &value)) {
+    return std::nullopt;
   }
-  return std::nullopt;
+  return value;
 }
 
 uint64_t Kibibytes(absl::string_view text, absl::string_view key) {
