@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "sandbox/base/unique_fd.h"
 
 namespace cordon::sandbox {
@@ -79,6 +80,16 @@ std::string ReadMemoryStatus(pid_t pid) {
 }
 
 }  // namespace
+
+std::vector<absl::string_view> StatFields(absl::string_view stat,
+                                          size_t count) {
+  const size_t name_end = stat.rfind(") ");
+  if (name_end == absl::string_view::npos) return {};
+  std::vector<absl::string_view> fields =
+      absl::StrSplit(stat.substr(name_end + 2), absl::MaxSplits(' ', count));
+  if (fields.size() > count) fields.pop_back();  // The rest.
+  return fields;
+}
 
 std::string ReadProcFile(pid_t pid, absl::string_view name, size_t most) {
   return ReadFile(absl::StrCat("/proc/", pid, "/", name), most);

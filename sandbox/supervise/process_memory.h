@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 
@@ -49,6 +50,11 @@ uint64_t ReadHostSharedBytes();
 // (proc_pid_smaps(5)). nullopt when the kernel does not say: a process that
 // made itself undumpable, a kernel before 5.15.
 std::optional<ResidentMemory> ReadProportionalMemory(pid_t pid);
+
+// The first `count` fields of a stat file behind the process's name, which may
+// hold anything: the first is field 3, the state (proc_pid_stat(5)). Fewer, or
+// none, when the file has no more. They are of `stat`.
+std::vector<absl::string_view> StatFields(absl::string_view stat, size_t count);
 
 // Up to `most` bytes of a file of /proc/PID; empty when it cannot be read.
 std::string ReadProcFile(pid_t pid, absl::string_view name, size_t most = 4096);

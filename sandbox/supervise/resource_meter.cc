@@ -78,15 +78,12 @@ std::optional<ResourceMeter::CpuTimes> ResourceMeter::CpuTimesOf(pid_t pid) {
     times.own = absl::DurationFromTimespec(own);
   }
   const std::string stat = ReadProcFile(pid, "stat");
-  // The name, in parentheses, may hold anything; what follows is numbers, but
-  // for the state.
-  const size_t name_end = stat.rfind(')');
-  if (name_end == std::string::npos) return std::nullopt;
-  const std::vector<absl::string_view> fields = absl::StrSplit(
-      absl::string_view(stat).substr(name_end + 1), ' ', absl::SkipEmpty());
   constexpr size_t kState = 0;            // Field 3.
   constexpr size_t kChildUserTime = 13;   // "cutime", field 16.
   constexpr size_t kIgnoredSignals = 30;  // "sigignore", field 33.
+  const std::vector<absl::string_view> fields =
+      StatFields(stat, kIgnoredSignals + 1);
+  if (fields.empty()) return std::nullopt;
   if (fields.size() <= kIgnoredSignals) return times;
   times.running = fields[kState] == "R";
   times.ended = fields[kState] == "Z" || fields[kState] == "X";

@@ -105,14 +105,9 @@ bool FaultsBringOnePage() {
 // Its own and those of the children that it has waited for.
 uint64_t FaultsOf(pid_t pid) {
   const std::string stat = ReadProcFile(pid, "stat");
-  // The name, in parentheses, may hold anything; what follows is numbers, but
-  // for the state.
-  const size_t name_end = stat.rfind(')');
-  if (name_end == std::string::npos) return 0;
-  const std::vector<absl::string_view> fields = absl::StrSplit(
-      absl::string_view(stat).substr(name_end + 1), ' ', absl::SkipEmpty());
   constexpr size_t kFirst = 7;  // "minflt", field 10.
   constexpr size_t kLast = 10;  // "cmajflt", field 13.
+  const std::vector<absl::string_view> fields = StatFields(stat, kLast + 1);
   uint64_t sum = 0;
   for (size_t i = kFirst; i <= kLast && i < fields.size(); ++i) {
     uint64_t faults;
