@@ -102,7 +102,7 @@ absl::StatusOr<ReadyWorkspace> ReadyWorkspaces::MakeOwnedBy(
     const std::optional<Owner>& owner, const ViewRuleset& view) const {
   absl::StatusOr<Workspace> workspace = root_->Create(owner);
   if (!workspace.ok()) return workspace.status();
-  absl::StatusOr<UniqueFd> ruleset = view.Create(workspace->fd());
+  absl::StatusOr<UniqueFd> ruleset = view.Create({workspace->fd()});
   if (!ruleset.ok()) return ruleset.status();
   ReadyWorkspace made = {std::nullopt, *std::move(workspace),
                          *std::move(ruleset), std::nullopt, std::nullopt};

@@ -79,7 +79,7 @@ absl::Status DropPrivileges(uint64_t kept) {
 }
 
 absl::Status Confine(const sandbox::ViewRuleset& rulesets, int state) {
-  const absl::StatusOr<sandbox::UniqueFd> ruleset = rulesets.Create(state);
+  const absl::StatusOr<sandbox::UniqueFd> ruleset = rulesets.Create({state});
   if (!ruleset.ok()) return ruleset.status();
   if (!ruleset->valid()) return absl::OkStatus();
   if (syscall(SYS_landlock_restrict_self, ruleset->get(), 0) != 0) {

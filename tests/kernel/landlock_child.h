@@ -48,7 +48,7 @@ class LandlockSite {
     auto rulesets = ViewRuleset::Open(view, ProbeLandlockAbi());
     EXPECT_TRUE(rulesets.ok()) << rulesets.status();
     UniqueFd workspace(open(run().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    auto ruleset = rulesets->Create(workspace.get());
+    auto ruleset = rulesets->Create({workspace.get()});
     EXPECT_TRUE(ruleset.ok()) << ruleset.status();
     ruleset_ = *std::move(ruleset);
     EXPECT_TRUE(ruleset_.valid()) << "this kernel has no Landlock";

@@ -191,7 +191,7 @@ TEST(ViewRulesetTest, EveryAbiUpToTheKernelsMakesARuleset) {
   for (int abi = 1; abi <= ProbeLandlockAbi(); ++abi) {
     auto rulesets = ViewRuleset::Open(DefaultFileView(), abi);
     ASSERT_TRUE(rulesets.ok()) << abi << ": " << rulesets.status();
-    auto ruleset = rulesets->Create(workspace.get());
+    auto ruleset = rulesets->Create({workspace.get()});
     ASSERT_TRUE(ruleset.ok()) << abi << ": " << ruleset.status();
     EXPECT_TRUE(ruleset->valid());
     EXPECT_EQ(fcntl(ruleset->get(), F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
@@ -201,7 +201,7 @@ TEST(ViewRulesetTest, EveryAbiUpToTheKernelsMakesARuleset) {
 TEST(ViewRulesetTest, WithoutLandlockThereIsNoRuleset) {
   auto rulesets = ViewRuleset::Open(DefaultFileView(), 0);
   ASSERT_TRUE(rulesets.ok());
-  auto ruleset = rulesets->Create(-1);
+  auto ruleset = rulesets->Create({-1});
   ASSERT_TRUE(ruleset.ok());
   EXPECT_FALSE(ruleset->valid());
 }

@@ -150,12 +150,14 @@ absl::StatusOr<UniqueFd> ViewRuleset::CreateFromView() const {
   return ruleset;
 }
 
-absl::StatusOr<UniqueFd> ViewRuleset::Create(int workspace_fd) const {
+absl::StatusOr<UniqueFd> ViewRuleset::Create(
+    const std::vector<int>& workspace_fds) const {
   absl::StatusOr<UniqueFd> ruleset = CreateFromView();
   if (!ruleset.ok() || !ruleset->valid()) return ruleset;
-  absl::Status added =
-      AddRule(ruleset->get(), workspace_fd, plan_.workspace_access);
-  if (!added.ok()) return added;
+  for (const int fd : workspace_fds) {
+    absl::Status added = AddRule(ruleset->get(), fd, plan_.workspace_access);
+    if (!added.ok()) return added;
+  }
   return ruleset;
 }
 

@@ -3,7 +3,7 @@
 //
 //   absl::StatusOr<ViewRuleset> rulesets =
 //       ViewRuleset::Open(view, host.landlock_abi);
-//   absl::StatusOr<UniqueFd> ruleset = rulesets->Create(workspace.fd());
+//   absl::StatusOr<UniqueFd> ruleset = rulesets->Create({workspace.fd()});
 //   // in the child, with no_new_privs on:
 //   //   landlock_restrict_self(ruleset, 0)
 //
@@ -43,11 +43,12 @@ class ViewRuleset {
   // The same for a plan made otherwise (service_domain.h).
   static absl::StatusOr<ViewRuleset> Open(LandlockPlan plan);
 
-  // A new ruleset: the view, and full rights beneath the directory
-  // `workspace_fd` (any descriptor of it, O_PATH will do), which is not kept.
+  // A new ruleset: the view, and full rights beneath each of the directories
+  // `workspace_fds` (any descriptors of them, O_PATH will do), which are not
+  // kept.
   // The descriptor is close-on-exec, as landlock_create_ruleset(2) makes it. An
   // *empty* UniqueFd when the plan's ABI is 0. INTERNAL with step and errno.
-  absl::StatusOr<UniqueFd> Create(int workspace_fd) const;
+  absl::StatusOr<UniqueFd> Create(const std::vector<int>& workspace_fds) const;
 
   const LandlockPlan& plan() const { return plan_; }
   // The paths of the view that this host does not have.
