@@ -99,9 +99,12 @@ Step& Execution::CurrentStep() {
 }
 
 const RunPolicy& Execution::CurrentPolicy() const {
-  return context_->policies->For(spec_.audit, phase_ == Phase::kCompile
-                                                  ? NetworkAccess::kNone
-                                                  : spec_.network.access);
+  PolicyChoice choice = {.audit = spec_.audit};
+  if (phase_ == Phase::kProgram) {
+    choice.network = spec_.network.access;
+    choice.filesystem = spec_.filesystem;
+  }
+  return context_->policies->For(choice);
 }
 
 // ------------------------------------------------------- on a launch thread
@@ -114,11 +117,41 @@ void Execution::Begin() {
   LaunchStep();
 }
 
+// Beneath each of its directories a run has every right, and none in what they
+// are in: so they stay what and where they are. The child that was armed ahead
+// has it otherwise.
+absl::Status Execution::DivideWorkspace() {
+  Workspace& workspace = workspace_->workspace;
+  std::vector<Workspace::PartName> names;
+  for (const VirtualTree::Part& part : VirtualTree::kAll) {
+    names.push_back({part.name, part.mode});
+  }
+  if (absl::Status status = workspace.Divide(names); !status.ok()) {
+    return status;
+  }
+  std::vector<int> directories;
+  for (const UniqueFd& part : workspace.parts()) {
+    directories.push_back(part.get());
+  }
+  absl::StatusOr<UniqueFd> ruleset = view_->Create(directories);
+  if (!ruleset.ok()) return ruleset.status();
+  workspace_->child.reset();
+  workspace_->ruleset = *std::move(ruleset);
+  absl::StatusOr<VirtualTree> tree =
+      VirtualTree::Open(workspace.parts(), workspace.path());
+  if (!tree.ok()) return tree.status();
+  tree_ = *std::move(tree);
+  return absl::OkStatus();
+}
+
 absl::Status Execution::FillWorkspace() {
   absl::StatusOr<ReadyWorkspace> ready = context_->workspaces->Take(view_);
   if (!ready.ok()) return ready.status();
   workspace_ = *std::move(ready);
   Workspace& workspace = workspace_->workspace;
+  if (spec_.filesystem == Filesystem::kVirtual) {
+    if (absl::Status status = DivideWorkspace(); !status.ok()) return status;
+  }
   if (absl::Status status = workspace.Fill(spec_.files); !status.ok()) {
     return status;
   }
@@ -152,7 +185,17 @@ absl::Status Execution::Prepare() {
   LaunchPlan plan;
   plan.step = &CurrentStep();
   plan.path_directories = &spec_.path_directories;
-  plan.workspace_path = workspace_->workspace.path();
+  plan.home = workspace_->workspace.home();
+  plan.temporary_directory = plan.home;
+  if (tree_.has_value()) {
+    constexpr char kTemporary[] = "/tmp";
+    plan.temporary_directory = tree_->Real(kTemporary);
+    if (phase_ == Phase::kProgram) {
+      plan.home = tree_->Shown(plan.home);
+      plan.temporary_directory = kTemporary;
+      plan.program = tree_->Real(plan.step->argv.front());
+    }
+  }
   absl::StatusOr<PreparedChild> program = PrepareChild(plan);
   if (!program.ok()) return program.status();
   program_ = *std::move(program);
@@ -262,7 +305,15 @@ void Execution::Supervise(RunningChild child) {
   if (phase_ == Phase::kProgram) plan.network = spec_.network;
   plan.masked_syscalls = &context_->host->masked_syscalls;
   plan.writable = {workspace_->workspace.path(), spec_.view.read_write};
-  if (spec_.audit == AuditScope::kAll) plan.readable = Readable(spec_.view);
+  if (spec_.audit == AuditScope::kAll || tree_.has_value()) {
+    plan.readable = Readable(spec_.view);
+  }
+  if (phase_ == Phase::kProgram && tree_.has_value()) {
+    plan.tree = std::exchange(tree_, std::nullopt);
+    if (const auto& owner = workspace_->workspace.owner(); owner.has_value()) {
+      plan.owner = RunOwner{owner->uid, owner->gid};
+    }
+  }
   plan.directory = workspace_->workspace.fd();
   plan.disk = context_->disk;
   plan.sees_open_files = context_->host->child_memory_readable;

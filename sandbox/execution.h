@@ -22,6 +22,7 @@
 #include "sandbox/base/unique_fd.h"
 #include "sandbox/launch/armed_child.h"
 #include "sandbox/launch/prepared_child.h"
+#include "sandbox/paths/virtual_tree.h"
 #include "sandbox/policy/landlock/ruleset.h"
 #include "sandbox/ready_workspaces.h"
 #include "sandbox/run_policies.h"
@@ -81,6 +82,7 @@ class Execution : public Run,
   const RunPolicy& CurrentPolicy() const;
   void Begin();
   absl::Status FillWorkspace();
+  absl::Status DivideWorkspace();
   void LaunchStep();
   absl::Status Prepare();
   bool OrderAhead();
@@ -107,6 +109,8 @@ class Execution : public Run,
   Phase phase_;
   bool started_ = false;
   std::optional<ReadyWorkspace> workspace_;
+  // Of a run with a file system of its own, until its program is supervised.
+  std::optional<VirtualTree> tree_;
   // Of the two phases, opened before any program could put something else
   // there.
   UniqueFd compile_directory_;

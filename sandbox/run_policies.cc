@@ -11,10 +11,10 @@ namespace {
 // LANDLOCK_SCOPE_SIGNAL (landlock(7)).
 constexpr int kSignalScopeAbi = 6;
 
-PolicyOptions OptionsFor(const HostFeatures& host, AuditScope audit,
-                         NetworkAccess network) {
-  return {.network = network,
-          .audit = audit,
+PolicyOptions OptionsFor(const HostFeatures& host, const PolicyChoice& choice) {
+  return {.network = choice.network,
+          .audit = choice.audit,
+          .filesystem = choice.filesystem,
           .signals = host.landlock_abi >= kSignalScopeAbi
                          ? SignalScope::kByLandlock
                          : SignalScope::kBySupervisor,
@@ -22,9 +22,9 @@ PolicyOptions OptionsFor(const HostFeatures& host, AuditScope audit,
                                                : MetadataScope::kBySupervisor};
 }
 
-absl::StatusOr<RunPolicy> CompileOne(const HostFeatures& host, AuditScope audit,
-                                     NetworkAccess network) {
-  SyscallPolicy policy = DefaultPolicy(OptionsFor(host, audit, network));
+absl::StatusOr<RunPolicy> CompileOne(const HostFeatures& host,
+                                     const PolicyChoice& choice) {
+  SyscallPolicy policy = DefaultPolicy(OptionsFor(host, choice));
   CompileOptions options;
   options.audit_arch = kX86_64AuditArch;
   options.number_limit = kX86_64NumberLimit;
@@ -44,10 +44,13 @@ absl::StatusOr<std::unique_ptr<const RunPolicies>> RunPolicies::Compile(
     for (const NetworkAccess network :
          {NetworkAccess::kNone, NetworkAccess::kLoopback,
           NetworkAccess::kAllowList, NetworkAccess::kFull}) {
-      absl::StatusOr<RunPolicy> policy = CompileOne(host, audit, network);
-      if (!policy.ok()) return policy.status();
-      policies->policies_.emplace(std::pair(audit, network),
-                                  *std::move(policy));
+      for (const Filesystem filesystem :
+           {Filesystem::kHost, Filesystem::kVirtual}) {
+        const PolicyChoice choice = {audit, network, filesystem};
+        absl::StatusOr<RunPolicy> policy = CompileOne(host, choice);
+        if (!policy.ok()) return policy.status();
+        policies->policies_.emplace(choice, *std::move(policy));
+      }
     }
   }
   return policies;

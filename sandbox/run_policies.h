@@ -2,8 +2,8 @@
 // for this host.
 //
 //   auto policies = RunPolicies::Compile(host);
-//   const RunPolicy& policy =
-//       (*policies)->For(spec.audit, spec.network.access);
+//   const RunPolicy& policy = (*policies)->For(
+//       {spec.audit, spec.network.access, spec.filesystem});
 //
 // Contract: immutable; safe from any thread.
 
@@ -12,14 +12,15 @@
 
 #include <linux/filter.h>
 
+#include <compare>
 #include <map>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "sandbox/host/host_features.h"
 #include "sandbox/policy/seccomp/syscall_policy.h"
+#include "sandbox/spec/file_view.h"
 #include "sandbox/spec/network.h"
 #include "sandbox/spec/violation.h"
 
@@ -31,24 +32,31 @@ struct RunPolicy {
   std::vector<sock_filter> filter;
 };
 
+// What of a request its policy depends on.
+struct PolicyChoice {
+  AuditScope audit = AuditScope::kWrites;
+  NetworkAccess network = NetworkAccess::kNone;
+  Filesystem filesystem = Filesystem::kHost;
+
+  friend auto operator<=>(const PolicyChoice&, const PolicyChoice&) = default;
+};
+
 class RunPolicies {
  public:
   // INTERNAL when a policy cannot be compiled.
   static absl::StatusOr<std::unique_ptr<const RunPolicies>> Compile(
       const HostFeatures& host);
 
-  const RunPolicy& For(AuditScope audit, NetworkAccess network) const {
-    return policies_.at({audit, network});
+  const RunPolicy& For(const PolicyChoice& choice) const {
+    return policies_.at(choice);
   }
   // Of a run that asks for nothing else: children are armed ahead with it.
-  const RunPolicy& usual() const {
-    return For(AuditScope::kWrites, NetworkAccess::kNone);
-  }
+  const RunPolicy& usual() const { return For({}); }
 
  private:
   RunPolicies() = default;
 
-  std::map<std::pair<AuditScope, NetworkAccess>, RunPolicy> policies_;
+  std::map<PolicyChoice, RunPolicy> policies_;
 };
 
 }  // namespace cordon::sandbox

@@ -177,11 +177,12 @@ absl::Status SandboxImpl::Initialize() {
 // Which socket a call is about, and whether the run has one still, /proc says.
 absl::StatusOr<std::shared_ptr<const ViewRuleset>> SandboxImpl::ViewFor(
     const ExecutionSpec& spec) {
-  if (spec.network.access != NetworkAccess::kNone &&
-      !host_.child_memory_readable) {
+  const bool needs_sight = spec.network.access != NetworkAccess::kNone ||
+                           spec.filesystem == Filesystem::kVirtual;
+  if (needs_sight && !host_.child_memory_readable) {
     return absl::FailedPreconditionError(
-        "a run can have a network only where the server may look at its "
-        "processes: as root it takes CAP_SYS_PTRACE");
+        "a run can have a network or a file system of its own only where the "
+        "server may look at its processes: as root it takes CAP_SYS_PTRACE");
   }
   return views_.Get(spec.view, host_.landlock_abi);
 }

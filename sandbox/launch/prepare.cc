@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -121,19 +122,21 @@ std::vector<ChildResourceLimit> ResourceLimits(const Limits& limits) {
 
 std::vector<std::string> Environment(const LaunchPlan& plan) {
   std::vector<std::string> environment = plan.step->environment;
-  for (const char* name : {"HOME=", "TMPDIR="}) {
+  const std::pair<const char*, const std::string&> own[] = {
+      {"HOME=", plan.home}, {"TMPDIR=", plan.temporary_directory}};
+  for (const auto& [name, value] : own) {
     const bool present = std::any_of(environment.begin(), environment.end(),
-                                     [name](const std::string& entry) {
+                                     [name = name](const std::string& entry) {
                                        return absl::StartsWith(entry, name);
                                      });
-    if (!present)
-      environment.push_back(absl::StrCat(name, plan.workspace_path));
+    if (!present) environment.push_back(absl::StrCat(name, value));
   }
   return environment;
 }
 
 std::vector<std::string> Candidates(const LaunchPlan& plan) {
-  const std::string& program = plan.step->argv.front();
+  const std::string& program =
+      plan.program.empty() ? plan.step->argv.front() : plan.program;
   // A name that no directory can hold is ENAMETOOLONG at once, as it is.
   if (absl::StrContains(program, '/') || program.size() > NAME_MAX) {
     return {program};

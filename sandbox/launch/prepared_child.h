@@ -20,8 +20,11 @@ namespace cordon::sandbox {
 struct LaunchPlan {
   const Step* step = nullptr;
   const std::vector<std::string>* path_directories = nullptr;
-  // The absolute path of the run's directory, for HOME and TMPDIR.
-  std::string workspace_path;
+  // Executed in place of argv[0], unless it is empty.
+  std::string program;
+  // Absolute: HOME and TMPDIR.
+  std::string home;
+  std::string temporary_directory;
 };
 
 class PreparedChild {

@@ -63,6 +63,8 @@ struct ExecutionSpec {
   std::vector<std::string> path_directories = {"/usr/local/bin", "/usr/bin",
                                                "/bin"};
   FileView view;
+  // Of the program. A compile step has the host's, and the same directories.
+  Filesystem filesystem = Filesystem::kHost;
   OnViolation on_violation;
   AuditScope audit = AuditScope::kWrites;
   // Of the program. A compile step has no network.

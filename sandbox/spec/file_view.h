@@ -1,4 +1,5 @@
-// What a run may see of the host's files, besides its own directory.
+// What a run may see of the host's files, besides its own directory, and under
+// which names.
 
 #ifndef CORDON_SANDBOX_SPEC_FILE_VIEW_H_
 #define CORDON_SANDBOX_SPEC_FILE_VIEW_H_
@@ -14,6 +15,15 @@ struct FileView {
   std::vector<std::string> read_execute;
   std::vector<std::string> read;
   std::vector<std::string> read_write;
+};
+
+// What a run's paths mean.
+enum class Filesystem {
+  // What they mean on the host.
+  kHost,
+  // /tmp, /var/tmp, /dev/shm and /box are directories of the run's own, and
+  // /proc/self is its processes' entries; the rest is the host's.
+  kVirtual,
 };
 
 }  // namespace cordon::sandbox

@@ -1,4 +1,4 @@
-// The door is JudgeCall.
+// The doors are JudgeCall and JudgeWriteOutside.
 
 #include "sandbox/supervise/call_judge.h"
 
@@ -53,10 +53,10 @@ Violation MakeViolation(const seccomp_notif& notification, ViolationKind kind) {
 
 // A breach of `kind`: what the request wants done about it. `denied` is what
 // the program gets when the run goes on.
-JudgedCall Breach(Violation violation, const JudgeContext& context,
+JudgedCall Breach(Violation violation, const OnViolation& on_violation,
                   CallAnswer denied, int error_number) {
   JudgedCall judged;
-  violation.action = context.on_violation->For(violation.kind);
+  violation.action = on_violation.For(violation.kind);
   if (violation.action == ViolationAction::kDeny) {
     judged.answer = denied;
     judged.error_number = error_number;
@@ -106,8 +106,8 @@ JudgedCall JudgeTargetProcess(const seccomp_notif& notification,
   if (target > 0 && getpgid(target) < 0) {
     return {.answer = CallAnswer::kFail, .error_number = ESRCH};
   }
-  return Breach(MakeViolation(notification, ViolationKind::kProcess), context,
-                CallAnswer::kFail, EPERM);
+  return Breach(MakeViolation(notification, ViolationKind::kProcess),
+                *context.on_violation, CallAnswer::kFail, EPERM);
 }
 
 // The kernel refuses the mapping itself; this remembers it.
@@ -151,7 +151,8 @@ JudgedCall JudgeOpenForWrite(const seccomp_notif& notification,
   }
   Violation violation = MakeViolation(notification, ViolationKind::kFilesystem);
   violation.path = std::move(resolved);
-  return Breach(std::move(violation), context, CallAnswer::kContinue, EACCES);
+  return Breach(std::move(violation), *context.on_violation,
+                CallAnswer::kContinue, EACCES);
 }
 
 // What is not there is refused to every program that looks for it, and no
@@ -177,7 +178,8 @@ JudgedCall JudgeRead(const seccomp_notif& notification,
   }
   Violation violation = MakeViolation(notification, ViolationKind::kFilesystem);
   violation.path = std::move(resolved);
-  return Breach(std::move(violation), context, CallAnswer::kContinue, EACCES);
+  return Breach(std::move(violation), *context.on_violation,
+                CallAnswer::kContinue, EACCES);
 }
 
 // Outside is what the kernel would have allowed, or it would not be a breach.
@@ -190,17 +192,26 @@ JudgedCall JudgeMetadataChange(const seccomp_notif& notification,
   }
   Violation violation = MakeViolation(notification, ViolationKind::kFilesystem);
   violation.path = std::move(change.forbidden_path);
-  return Breach(std::move(violation), context, CallAnswer::kFail, EPERM);
+  return Breach(std::move(violation), *context.on_violation, CallAnswer::kFail,
+                EPERM);
 }
 
 }  // namespace
+
+JudgedCall JudgeWriteOutside(const seccomp_notif& notification,
+                             std::string path,
+                             const OnViolation& on_violation) {
+  Violation violation = MakeViolation(notification, ViolationKind::kFilesystem);
+  violation.path = std::move(path);
+  return Breach(std::move(violation), on_violation, CallAnswer::kFail, EACCES);
+}
 
 JudgedCall JudgeCall(const seccomp_notif& notification,
                      const JudgeContext& context) {
   // The numbers of another architecture mean other calls (seccomp(2)).
   if (notification.data.arch != AUDIT_ARCH_X86_64) {
-    return Breach(MakeViolation(notification, ViolationKind::kSyscall), context,
-                  CallAnswer::kFail, EPERM);
+    return Breach(MakeViolation(notification, ViolationKind::kSyscall),
+                  *context.on_violation, CallAnswer::kFail, EPERM);
   }
   const Verdict verdict =
       context.policy->Evaluate(notification.data.nr, ArgumentsOf(notification));
@@ -214,12 +225,12 @@ JudgedCall JudgeCall(const seccomp_notif& notification,
     case VerdictKind::kDeny: {
       Violation violation = MakeViolation(notification, verdict.violation);
       violation.address = AddressOf(notification);
-      return Breach(std::move(violation), context, CallAnswer::kFail,
-                    verdict.error_number);
+      return Breach(std::move(violation), *context.on_violation,
+                    CallAnswer::kFail, verdict.error_number);
     }
     case VerdictKind::kViolation:
-      return Breach(MakeViolation(notification, verdict.violation), context,
-                    CallAnswer::kFail, EPERM);
+      return Breach(MakeViolation(notification, verdict.violation),
+                    *context.on_violation, CallAnswer::kFail, EPERM);
     case VerdictKind::kAsk:
       break;
   }
@@ -260,6 +271,8 @@ JudgedCall JudgeCall(const seccomp_notif& notification,
               .ignores_children = IgnoresChildren(notification)};
     case Question::kMetadataChange:
       return JudgeMetadataChange(notification, context);
+    case Question::kPath:
+      return {.answer = CallAnswer::kContinue};
   }
   return {};
 }

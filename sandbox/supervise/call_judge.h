@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "absl/time/time.h"
 #include "sandbox/policy/seccomp/syscall_policy.h"
@@ -83,6 +84,11 @@ struct JudgeContext {
 // (SECCOMP_IOCTL_NOTIF_ID_VALID).
 JudgedCall JudgeCall(const seccomp_notif& notification,
                      const JudgeContext& context);
+
+// An open or truncation of `path`, outside of what the run may write to, that
+// the supervisor has refused.
+JudgedCall JudgeWriteOutside(const seccomp_notif& notification,
+                             std::string path, const OnViolation& on_violation);
 
 }  // namespace cordon::sandbox
 

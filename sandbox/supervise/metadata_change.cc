@@ -1,4 +1,4 @@
-// The door is ChangeMetadata.
+// The doors are ChangeMetadata and ChangeMetadataOf.
 
 #include "sandbox/supervise/metadata_change.h"
 
@@ -136,7 +136,15 @@ int ChangeTimes(int fd, const seccomp_notif& notification) {
       utimensat(fd, "", address == 0 ? nullptr : times, AT_EMPTY_PATH));
 }
 
-int Change(int fd, const seccomp_notif& notification) {
+// The kernel would have refused a file of another user itself.
+bool IsOwn(int fd) {
+  struct stat status;
+  return fstat(fd, &status) == 0 && status.st_uid == geteuid();
+}
+
+}  // namespace
+
+int ChangeMetadataOf(int fd, const seccomp_notif& notification) {
   const auto& args = notification.data.args;
   switch (notification.data.nr) {
     case __NR_chmod:
@@ -153,14 +161,6 @@ int Change(int fd, const seccomp_notif& notification) {
       return ChangeTimes(fd, notification);
   }
 }
-
-// The kernel would have refused a file of another user itself.
-bool IsOwn(int fd) {
-  struct stat status;
-  return fstat(fd, &status) == 0 && status.st_uid == geteuid();
-}
-
-}  // namespace
 
 MetadataChange ChangeMetadata(const seccomp_notif& notification,
                               absl::string_view workspace) {
@@ -180,7 +180,7 @@ MetadataChange ChangeMetadata(const seccomp_notif& notification,
     if (!IsOwn(fd.get())) where.clear();
     return {.error_number = EPERM, .forbidden_path = std::move(where)};
   }
-  return {.error_number = Change(fd.get(), notification)};
+  return {.error_number = ChangeMetadataOf(fd.get(), notification)};
 }
 
 }  // namespace cordon::sandbox

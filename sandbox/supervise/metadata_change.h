@@ -31,6 +31,10 @@ struct MetadataChange {
 MetadataChange ChangeMetadata(const seccomp_notif& notification,
                               absl::string_view workspace);
 
+// The same change of a file that was found otherwise (O_PATH, open(2)), and
+// with whatever rights the thread has: what the program gets.
+int ChangeMetadataOf(int fd, const seccomp_notif& notification);
+
 }  // namespace cordon::sandbox
 
 #endif  // CORDON_SANDBOX_SUPERVISE_METADATA_CHANGE_H_

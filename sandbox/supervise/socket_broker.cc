@@ -300,13 +300,30 @@ BrokeredCall SocketBroker::Bind(const seccomp_notif& notification) {
   return {.error_number = BindTo(*socket, address)};
 }
 
+UnixPlace SocketBroker::FindPlace(pid_t tid, const std::string& name) const {
+  std::optional<Place> found;
+  if (paths_ != nullptr) found = paths_->FindSocket(tid, name);
+  if (!found.has_value()) return FindUnixPlace(tid, workspace_, name);
+  UnixPlace place;
+  place.parent = std::move(found->directory);
+  place.name = std::move(found->name);
+  place.error_number = found->error_number;
+  if (place.error_number != 0) return place;
+  if (found->region != Region::kOwn) {
+    place.error_number = EXDEV;
+  } else if (place.name.empty() || found->must_be_directory) {
+    place.error_number = EADDRINUSE;
+  }
+  return place;
+}
+
 BrokeredCall SocketBroker::BindUnixSocket(Socket& socket, pid_t tid,
                                           const UnixAddress& address) {
   if (socket.is_bound) return {.error_number = EINVAL};
   if (address.is_abstract) {
     return {.error_number = EACCES, .forbidden_address = address.ToString()};
   }
-  UnixPlace place = FindUnixPlace(tid, workspace_, address.name);
+  UnixPlace place = FindPlace(tid, address.name);
   if (place.error_number == EXDEV) {
     return {.error_number = EACCES, .forbidden_address = address.name};
   }
@@ -514,9 +531,8 @@ BrokeredCall SocketBroker::ConnectUnixSocket(ino_t inode, Socket& socket,
         return entry.second.is_bound && !entry.second.shown_name.empty() &&
                entry.second.shown_name == address.name;
       });
-  const UnixPlace found = shown == sockets_.end()
-                              ? FindUnixPlace(tid, workspace_, address.name)
-                              : UnixPlace();
+  const UnixPlace found =
+      shown == sockets_.end() ? FindPlace(tid, address.name) : UnixPlace();
   if (found.error_number == EXDEV) {
     const bool is_others = IsUnixSocketOfOthers(tid, address.name);
     return {.error_number = ECONNREFUSED,

@@ -31,6 +31,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "sandbox/base/unique_fd.h"
+#include "sandbox/paths/path_broker.h"
 #include "sandbox/spec/network.h"
 #include "sandbox/supervise/internet_address.h"
 #include "sandbox/supervise/process_table.h"
@@ -60,6 +61,8 @@ class SocketBroker {
   // `workspace`: the run's directory. `processes` outlives this.
   SocketBroker(NetworkGrant grant, std::string workspace, pid_t pgid,
                ProcessTable* processes);
+  // Of a run with a file system of its own; outlives the broker's use.
+  void SetPaths(const PathBroker* paths) { paths_ = paths; }
 
   // A call of the run. socket(2) that succeeds has its answer already, which
   // came with the descriptor (SECCOMP_ADDFD_FLAG_SEND, seccomp_unotify(2)).
@@ -109,6 +112,7 @@ class SocketBroker {
   BrokeredCall Bind(const seccomp_notif& notification);
   BrokeredCall Listen(const seccomp_notif& notification);
   BrokeredCall Connect(const seccomp_notif& notification);
+  UnixPlace FindPlace(pid_t tid, const std::string& name) const;
   BrokeredCall BindUnixSocket(Socket& socket, pid_t tid,
                               const UnixAddress& address);
   BrokeredCall ConnectUnixSocket(ino_t inode, Socket& socket, pid_t tid,
@@ -141,6 +145,7 @@ class SocketBroker {
   absl::Time since_;
   const NetworkGrant grant_;
   const std::string workspace_;
+  const PathBroker* paths_ = nullptr;
   const pid_t pgid_;
   ProcessTable* const processes_;
   std::map<ino_t, Socket> sockets_;

@@ -71,6 +71,11 @@ void Supervision::OnNotification(uint32_t events) {
   // A killed run gets no answers, hence executes nothing.
   if (killed_) return;
 
+  const FaultNote faults(meter_);
+  if (PerformPathCall(notification)) {
+    counter_.NoteCall(static_cast<pid_t>(notification.pid));
+    return;
+  }
   const JudgeContext context = {
       .policy = plan_.policy,
       .on_violation = &plan_.on_violation,
@@ -81,7 +86,6 @@ void Supervision::OnNotification(uint32_t events) {
       .paths = MayResolve() ? PathReading::kResolved : PathReading::kAsGiven,
       .listener = MayWriteActions() ? listener_.fd.get() : -1,
   };
-  const FaultNote faults(meter_);
   const absl::Time begin_wall = MonotonicNow();
   const absl::Duration begin = ThreadCpuTime();
   JudgedCall judged = JudgeCall(notification, context);

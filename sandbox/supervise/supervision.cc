@@ -52,6 +52,15 @@ Supervision::Supervision(EventLoop* loop, RunningChild child,
       counter_(plan_.limits.processes, child.pid, plan_.processes),
       broker_(plan_.network, plan_.writable.workspace, child.pid,
               plan_.processes) {
+  if (plan_.tree.has_value()) {
+    paths_.emplace(*std::exchange(plan_.tree, std::nullopt),
+                   PathGrant{.pgid = child.pid,
+                             .owner = plan_.owner,
+                             .writable = plan_.writable,
+                             .readable = plan_.readable,
+                             .file_bytes = plan_.limits.file_bytes});
+    broker_.SetPaths(&*paths_);
+  }
   leader_.fd = std::move(child.pidfd);
   group_ = std::move(child.group);
   listener_.fd = std::move(child.listener);

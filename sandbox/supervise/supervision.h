@@ -29,11 +29,13 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "sandbox/launch/launcher.h"
+#include "sandbox/paths/path_broker.h"
 #include "sandbox/policy/seccomp/syscall_policy.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/spec/execution_spec.h"
 #include "sandbox/spec/outcome.h"
 #include "sandbox/supervise/call_judge.h"
+#include "sandbox/supervise/call_redirects.h"
 #include "sandbox/supervise/cgroup_source.h"
 #include "sandbox/supervise/disk_meter.h"
 #include "sandbox/supervise/event_loop.h"
@@ -60,6 +62,10 @@ struct SupervisionPlan {
   const std::set<int>* masked_syscalls = nullptr;
   WritableView writable;
   ReadableView readable;
+  // Of a run with a file system of its own, whose views above are both filled;
+  // and whose files its are, where that is not the server's user.
+  std::optional<VirtualTree> tree;
+  std::optional<RunOwner> owner;
   // The run's directory, borrowed until Create returns, and who measures it;
   // null: nobody.
   int directory = -1;
@@ -177,6 +183,13 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
   void DeliverTail(Pipe& pipe);
   void SetPaused(Flow flow);
 
+  // Whether it was a call on a path of the run's own file system, which has
+  // its answer then, or will have it.
+  bool PerformPathCall(const seccomp_notif& notification);
+  void SettlePathCall(const seccomp_notif& notification,
+                      BrokeredPath performed);
+  void TryFifosAgain();
+  void StepRedirects();
   bool MayResolve() const;
   bool MayWriteActions() const;
   void HandleCall(uint64_t id, pid_t tid, JudgedCall judged);
@@ -219,7 +232,7 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
   ObservedEnd Observed() const;
 
   EventLoop* const loop_;
-  const SupervisionPlan plan_;
+  SupervisionPlan plan_;
   StepObserver* const observer_;
   const pid_t pid_;
   const absl::Time start_;
@@ -244,6 +257,15 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
   absl::Time next_recount_ = absl::InfinitePast();
   // Reservations past what was measured, waiting for the next measurement.
   std::deque<HeldCall> held_reservations_;
+  std::optional<PathBroker> paths_;
+  // Opens of FIFOs that wait for somebody at the other end.
+  struct WaitingFifo {
+    seccomp_notif notification;
+    FifoOpen fifo;
+  };
+  std::vector<WaitingFifo> waiting_fifos_;
+  CallRedirects redirects_;
+  bool redirects_step_ = false;
   SocketBroker broker_;
   // By their socket.
   std::map<ino_t, std::unique_ptr<Connecting>> connecting_;

@@ -59,6 +59,8 @@ Workspace& Workspace::operator=(Workspace&& other) noexcept {
   name_ = std::move(other.name_);
   path_ = std::move(other.path_);
   owner_ = other.owner_;
+  parts_ = std::move(other.parts_);
+  home_ = std::move(other.home_);
   return *this;
 }
 
@@ -68,9 +70,28 @@ int Workspace::Chown(int fd) const {
   return owner_.has_value() ? fchown(fd, owner_->uid, owner_->gid) : 0;
 }
 
+absl::Status Workspace::Divide(const std::vector<PartName>& names) {
+  std::vector<UniqueFd> parts;
+  for (const PartName& part : names) {
+    if (mkdirat(fd_.get(), part.name, 0700) != 0) {
+      return ErrnoToStatus(errno, "mkdir in workspace");
+    }
+    UniqueFd fd(openat(fd_.get(), part.name,
+                       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd.valid()) return ErrnoToStatus(errno, "open in workspace");
+    if (Chown(fd.get()) != 0 || fchmod(fd.get(), part.mode) != 0) {
+      return ErrnoToStatus(errno, "chown in workspace");
+    }
+    parts.push_back(std::move(fd));
+  }
+  parts_ = std::move(parts);
+  home_ = absl::StrCat(path_, "/", names.front().name);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<UniqueFd> Workspace::EnsureParents(
     const std::vector<std::string>& parts, absl::string_view path) {
-  UniqueFd directory(fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+  UniqueFd directory(fcntl(home_fd(), F_DUPFD_CLOEXEC, 0));
   if (!directory.valid()) return ErrnoToStatus(errno, "dup workspace");
   for (const std::string& part : parts) {
     const bool made = mkdirat(directory.get(), part.c_str(), 0755) == 0;
@@ -102,7 +123,7 @@ absl::Status Workspace::WriteFile(const InputFile& file) {
   }
   const mode_t mode = file.mode == FileMode::kExecutable ? 0755 : 0644;
   const UniqueFd fd(
-      openat(directory.valid() ? directory.get() : fd_.get(), name.c_str(),
+      openat(directory.valid() ? directory.get() : home_fd(), name.c_str(),
              O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
   if (!fd.valid()) return PathError(errno, file.path, "create input file");
   absl::Status written = WriteAll(fd.get(), file.content);
@@ -135,12 +156,14 @@ std::vector<CollectedFile> Workspace::Collect(
   if (!fd_.valid()) return {};
   // A program may take its own directory's permissions away.
   (void)fchmod(fd_.get(), 0700);
-  return CollectFiles(fd_.get(), patterns, max_bytes);
+  if (!parts_.empty()) (void)fchmod(home_fd(), 0700);
+  return CollectFiles(home_fd(), patterns, max_bytes);
 }
 
 absl::Status Workspace::Remove() {
   if (!fd_.valid()) return absl::OkStatus();
   fd_.Reset();
+  parts_.clear();
   return RemoveTree(std::exchange(parent_, -1), name_.c_str());
 }
 

@@ -53,7 +53,9 @@ class Workspace {
         fd_(std::move(other.fd_)),
         name_(std::move(other.name_)),
         path_(std::move(other.path_)),
-        owner_(other.owner_) {}
+        owner_(other.owner_),
+        parts_(std::move(other.parts_)),
+        home_(std::move(other.home_)) {}
   Workspace& operator=(Workspace&& other) noexcept;
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
@@ -64,6 +66,23 @@ class Workspace {
   int fd() const { return fd_.get(); }
   // Absolute.
   const std::string& path() const { return path_; }
+
+  // Who owns it, where that is not the server's user.
+  const std::optional<Owner>& owner() const { return owner_; }
+
+  // Once, before anything is in it: makes a directory in it for each of
+  // `names`, with the mode that is given. From then on the first is what "the
+  // workspace" means below, but for Renew, which refuses, and Remove. INTERNAL
+  // with step and errno.
+  struct PartName {
+    const char* name;
+    mode_t mode;
+  };
+  absl::Status Divide(const std::vector<PartName>& names);
+  // Those directories, in that order; empty without.
+  const std::vector<UniqueFd>& parts() const { return parts_; }
+  // The absolute path of what "the workspace" means.
+  const std::string& home() const { return home_.empty() ? path_ : home_; }
 
   // Writes the files, making the directories above them. Mode 0644, or 0755 for
   // executables and directories, less the process's umask; owned by the run's
@@ -115,6 +134,7 @@ class Workspace {
   absl::Status CheckUnchanged() const;
   absl::Status UnlinkFiles() const;
   int Chown(int fd) const;
+  int home_fd() const { return parts_.empty() ? fd_.get() : parts_[0].get(); }
 
   // The root's descriptor, borrowed.
   int parent_ = -1;
@@ -122,6 +142,8 @@ class Workspace {
   std::string name_;
   std::string path_;
   std::optional<Owner> owner_;
+  std::vector<UniqueFd> parts_;
+  std::string home_;
 };
 
 class WorkspaceRoot {

@@ -182,6 +182,8 @@ std::string DescribeVerdict(const Verdict& verdict) {
       return "ask child signal";
     case Question::kMetadataChange:
       return "ask metadata change";
+    case Question::kPath:
+      return "ask path";
   }
   return "?";
 }

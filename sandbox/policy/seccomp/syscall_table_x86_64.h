@@ -18,6 +18,7 @@
 #include <cstdint>
 
 #include "sandbox/policy/seccomp/syscall_policy.h"
+#include "sandbox/spec/file_view.h"
 #include "sandbox/spec/network.h"
 #include "sandbox/spec/violation.h"
 
@@ -49,6 +50,7 @@ enum class MetadataScope {
 struct PolicyOptions {
   NetworkAccess network = NetworkAccess::kNone;
   AuditScope audit = AuditScope::kWrites;
+  Filesystem filesystem = Filesystem::kHost;
   SignalScope signals = SignalScope::kBySupervisor;
   MetadataScope metadata = MetadataScope::kByIdentity;
 };

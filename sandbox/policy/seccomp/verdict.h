@@ -73,6 +73,10 @@ enum class Question {
   // A change of a file's mode, owner or times by its path: the supervisor makes
   // it, on files of the run alone.
   kMetadataChange,
+  // Another call on a path, of a run with a file system of its own: whether it
+  // leads there, where the supervisor performs it (paths/path_broker.h). If
+  // not, the kernel decides.
+  kPath,
 };
 
 struct Verdict {
@@ -152,6 +156,12 @@ constexpr Verdict AskMetadataChange() {
   return {.kind = VerdictKind::kAsk,
           .violation = ViolationKind::kFilesystem,
           .question = Question::kMetadataChange};
+}
+
+constexpr Verdict AskPath() {
+  return {.kind = VerdictKind::kAsk,
+          .violation = ViolationKind::kFilesystem,
+          .question = Question::kPath};
 }
 
 constexpr Verdict AskOpenForWrite() {

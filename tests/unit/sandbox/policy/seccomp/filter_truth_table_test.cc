@@ -121,10 +121,14 @@ INSTANTIATE_TEST_SUITE_P(
     , FilterTruthTableTest,
     testing::Values(PolicyOptions{.signals = SignalScope::kByLandlock},
                     PolicyOptions{.signals = SignalScope::kBySupervisor},
-                    PolicyOptions{.audit = AuditScope::kAll}),
+                    PolicyOptions{.audit = AuditScope::kAll},
+                    PolicyOptions{.filesystem = Filesystem::kVirtual}),
     [](const auto& info) -> std::string {
       if (info.param.audit == AuditScope::kAll) {
         return "Audited";
+      }
+      if (info.param.filesystem == Filesystem::kVirtual) {
+        return "Virtual";
       }
       return info.param.signals == SignalScope::kByLandlock
                  ? "SignalsScopedByLandlock"

@@ -224,10 +224,14 @@ INSTANTIATE_TEST_SUITE_P(
     , LibseccompDifferentialTest,
     testing::Values(PolicyOptions{.signals = SignalScope::kByLandlock},
                     PolicyOptions{.signals = SignalScope::kBySupervisor},
-                    PolicyOptions{.audit = AuditScope::kAll}),
+                    PolicyOptions{.audit = AuditScope::kAll},
+                    PolicyOptions{.filesystem = Filesystem::kVirtual}),
     [](const auto& info) -> std::string {
       if (info.param.audit == AuditScope::kAll) {
         return "Audited";
+      }
+      if (info.param.filesystem == Filesystem::kVirtual) {
+        return "Virtual";
       }
       return info.param.signals == SignalScope::kByLandlock
                  ? "SignalsScopedByLandlock"

@@ -1,0 +1,668 @@
+// The doors are Perform, TryAgain and FindSocket.
+
+#include "sandbox/paths/path_broker.h"
+
+#include <asm/unistd.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/stat.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "sandbox/supervise/metadata_change.h"
+#include "sandbox/supervise/program_memory.h"
+
+// Linux 5.14 (seccomp_unotify(2)).
+#ifndef SECCOMP_ADDFD_FLAG_SEND
+#define SECCOMP_ADDFD_FLAG_SEND (1UL << 1)
+#endif
+
+namespace cordon::sandbox {
+namespace {
+
+using Kind = BrokeredPath::Kind;
+
+constexpr uint64_t kTemporaryFile = O_TMPFILE;
+
+// What of an open's flags says something about the file and not its name.
+constexpr uint64_t kFlagsOfTheFile =
+    O_ACCMODE | O_APPEND | O_TRUNC | O_DIRECTORY | O_NOATIME | O_NONBLOCK |
+    O_SYNC | O_DIRECT | O_LARGEFILE | kTemporaryFile;
+
+// Files of a process's entry that say something of it and nothing of the host.
+constexpr absl::string_view kProcessFiles[] = {
+    "auxv",         "cmdline",   "comm",      "environ",      "fd",
+    "fdinfo",       "io",        "limits",    "maps",         "sched",
+    "smaps",        "schedstat", "numa_maps", "smaps_rollup", "oom_score",
+    "stat",         "statm",     "status",    "task",         "wchan",
+    "oom_score_adj"};
+
+BrokeredPath Answered(int error_number, int64_t value = 0) {
+  return {.kind = Kind::kAnswered,
+          .error_number = error_number,
+          .value = error_number == 0 ? value : 0};
+}
+
+BrokeredPath AnsweredBy(int result) {
+  return Answered(result == 0 ? 0 : errno);
+}
+
+// O_TMPFILE has O_DIRECTORY in it.
+bool MakesTemporary(uint64_t flags) {
+  return (flags & kTemporaryFile) == kTemporaryFile;
+}
+
+bool Writes(uint64_t flags) {
+  return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0 ||
+         MakesTemporary(flags);
+}
+
+// procfs's link leads to exactly the object that the descriptor holds.
+std::string LinkTo(const UniqueFd& fd) {
+  return absl::StrCat("/proc/self/fd/", fd.get());
+}
+
+// The permission bits of what `tid` makes (umask(2)).
+mode_t WithoutUmask(pid_t tid, uint64_t mode) {
+  const UniqueFd fd(open(absl::StrCat("/proc/", tid, "/status").c_str(),
+                         O_RDONLY | O_CLOEXEC));
+  char buffer[512];
+  const ssize_t size = fd.valid() ? read(fd.get(), buffer, sizeof(buffer)) : -1;
+  const absl::string_view text(buffer,
+                               static_cast<size_t>(std::max<ssize_t>(size, 0)));
+  constexpr absl::string_view kKey = "\nUmask:\t";
+  const size_t at = text.find(kKey);
+  mode_t mask = 022;
+  if (at != absl::string_view::npos) {
+    mask = 0;
+    for (const char digit : text.substr(at + kKey.size(), 4)) {
+      mask = mask * 8 + static_cast<mode_t>(digit - '0');
+    }
+  }
+  return static_cast<mode_t>(mode) & 07777 & ~mask;
+}
+
+BrokeredPath HandOver(int listener, uint64_t call, const UniqueFd& fd,
+                      uint64_t flags) {
+  seccomp_notif_addfd handed = {};
+  handed.id = call;
+  handed.flags = SECCOMP_ADDFD_FLAG_SEND;
+  handed.srcfd = static_cast<uint32_t>(fd.get());
+  handed.newfd_flags = (flags & O_CLOEXEC) != 0 ? O_CLOEXEC : 0;
+  if (ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &handed) >= 0) {
+    return {.kind = Kind::kHanded};
+  }
+  // ENOENT: nobody waits any more; the answer will find nobody either.
+  return Answered(errno);
+}
+
+// Whether a writer has come to a FIFO since its reading end was opened. Takes
+// nothing out of it: no writer is an end of file, and a writer without data is
+// EAGAIN (tee(2)).
+bool HasMetWriter(const UniqueFd& reader) {
+  pollfd ready = {.fd = reader.get(), .events = POLLIN, .revents = 0};
+  if (poll(&ready, 1, 0) == 1 && ready.revents != 0) return true;
+  int scratch[2];
+  if (pipe2(scratch, O_CLOEXEC | O_NONBLOCK) != 0) return false;
+  const UniqueFd scratch_reader(scratch[0]), scratch_writer(scratch[1]);
+  const ssize_t size = tee(reader.get(), scratch[1], 1, SPLICE_F_NONBLOCK);
+  return size > 0 || (size < 0 && errno == EAGAIN);
+}
+
+// access(2) of the object, with the rights in force.
+int CheckAccess(const UniqueFd& object, uint64_t mode) {
+#ifndef __NR_faccessat2
+#define __NR_faccessat2 439
+#endif
+  constexpr int kByEffectiveIds = AT_EACCESS | AT_EMPTY_PATH;
+  if (syscall(__NR_faccessat2, object.get(), "", static_cast<int>(mode),
+              kByEffectiveIds) == 0) {
+    return 0;
+  }
+  if (errno != ENOSYS && errno != EPERM) return errno;
+  // Linux before 5.8, or an outer filter older than that.
+  return faccessat(AT_FDCWD, LinkTo(object).c_str(), static_cast<int>(mode),
+                   AT_EACCESS) == 0
+             ? 0
+             : errno;
+}
+
+// What a script is executed by, and the one argument that it may give; empty:
+// it is none, or not one that this may read (execve(2), "Interpreter scripts").
+std::vector<std::string> InterpreterOf(const UniqueFd& object) {
+  constexpr size_t kLongestLine = 256;  // BINPRM_BUF_SIZE, linux/binfmts.h
+  const UniqueFd file(open(LinkTo(object).c_str(), O_RDONLY | O_CLOEXEC));
+  char buffer[kLongestLine];
+  const ssize_t size =
+      file.valid() ? pread(file.get(), buffer, sizeof(buffer), 0) : -1;
+  if (size < 0) return {};
+  absl::string_view line(buffer, static_cast<size_t>(size));
+  if (!absl::ConsumePrefix(&line, "#!")) return {};
+  line = absl::StripAsciiWhitespace(line.substr(0, line.find('\n')));
+  const size_t end = line.find_first_of(" \t");
+  std::vector<std::string> words;
+  if (!line.empty()) words.emplace_back(line.substr(0, end));
+  if (end != absl::string_view::npos) {
+    words.emplace_back(absl::StripLeadingAsciiWhitespace(line.substr(end)));
+  }
+  return words;
+}
+
+std::string NameToMake(const Place& place) {
+  return absl::StrCat(place.name, place.must_be_directory ? "/" : "");
+}
+
+}  // namespace
+
+struct PathBroker::Request {
+  const seccomp_notif& notification;
+  const PathCall call;
+  const std::string path;
+  const int listener;
+  RunRights& rights;
+
+  pid_t tid() const { return static_cast<pid_t>(notification.pid); }
+  // Writes to the caller's memory, if it is still the caller's.
+  BrokeredPath Give(const void* data, size_t size, int64_t value) const {
+    const auto still_there = [this] {
+      return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &notification.id) ==
+             0;
+    };
+    const bool given = size == 0 || WriteProgramBytes(tid(), call.buffer, data,
+                                                      size, still_there);
+    return Answered(given ? 0 : EFAULT, value);
+  }
+};
+
+Place PathBroker::Find(const Request& request, const PathArgument& argument,
+                       FinalLink final_link) const {
+  const PathOperation operation = request.call.operation;
+  const bool looks_at_processes = operation == PathOperation::kOpen ||
+                                  operation == PathOperation::kReadLink;
+  return tree_.Find(
+      {request.tid(), grant_.pgid}, argument.directory_fd, request.path,
+      final_link,
+      looks_at_processes ? OwnProcess::kVisible : OwnProcess::kLeftToKernel);
+}
+
+BrokeredPath PathBroker::Perform(const seccomp_notif& notification,
+                                 int listener) const {
+  const std::optional<PathCall> call = DecodePathCall(notification.data);
+  if (!call.has_value()) return {};
+  const auto tid = static_cast<pid_t>(notification.pid);
+  std::string path;
+  if (call->operation != PathOperation::kGetWorkingDirectory) {
+    std::optional<std::string> read =
+        ReadProgramString(tid, call->path.address);
+    // The kernel's own answer: EFAULT, ENAMETOOLONG, ENOENT.
+    if (!read.has_value() || read->empty()) return {};
+    path = *std::move(read);
+  }
+  RunRights rights(grant_.owner);
+  const Request request = {notification, *call, std::move(path), listener,
+                           rights};
+  if (!rights.valid()) return Answered(EACCES);
+  switch (call->operation) {
+    case PathOperation::kOpen:
+      return Open(request);
+    case PathOperation::kReadLink:
+      return ReadLink(request);
+    case PathOperation::kMakeDirectory:
+    case PathOperation::kMakeNode:
+    case PathOperation::kMakeSymlink:
+    case PathOperation::kRemove:
+      return Make(request);
+    case PathOperation::kRename:
+    case PathOperation::kLink:
+      return MoveOrLink(request);
+    case PathOperation::kTruncate:
+      return Truncate(request);
+    case PathOperation::kChangeDirectory:
+      return ChangeDirectory(request);
+    case PathOperation::kExecute:
+      return Execute(request);
+    case PathOperation::kGetWorkingDirectory:
+      return GetWorkingDirectory(request);
+    case PathOperation::kStat:
+    case PathOperation::kStatx:
+    case PathOperation::kAccess:
+    case PathOperation::kChangeMetadata:
+    case PathOperation::kStatFilesystem:
+    case PathOperation::kGetAttribute:
+    case PathOperation::kListAttributes:
+      return OnObject(request);
+  }
+  return {};
+}
+
+// ------------------------------------------------------------------- opening
+
+// What Landlock would say, had the program come there itself. A path that the
+// kernel makes of a held object is not the program's to choose.
+bool PathBroker::MayOpen(const std::string& real, uint64_t flags) const {
+  if (tree_.RegionOf(real) == Region::kOwn) return true;
+  const auto beneath = [&real](const std::vector<std::string>& paths) {
+    return std::any_of(
+        paths.begin(), paths.end(),
+        [&real](const std::string& path) { return IsBeneath(real, path); });
+  };
+  if (beneath(grant_.writable.paths)) return true;
+  return !Writes(flags) && (beneath(grant_.readable.executable) ||
+                            beneath(grant_.readable.paths));
+}
+
+BrokeredPath PathBroker::Open(const Request& request) const {
+  const uint64_t flags = request.call.flags;
+  // Its name may be taken by somebody else between looking and making.
+  constexpr int kAttempts = 16;
+  for (int i = 0; i < kAttempts; ++i) {
+    const Place place =
+        Find(request, request.call.path, request.call.final_link);
+    if (!place.needs_view) return {};
+    if (place.error_number != 0) return Answered(place.error_number);
+    UniqueFd object = OpenPlace(place);
+    if (object.valid()) {
+      if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) &&
+          !MakesTemporary(flags)) {
+        return Answered(EEXIST);
+      }
+      return OpenObject(request, place, std::move(object));
+    }
+    if (errno != ENOENT || (flags & O_CREAT) == 0) return Answered(errno);
+    BrokeredPath created = Create(request, place);
+    const bool again = created.kind == Kind::kAnswered &&
+                       created.error_number == EEXIST && (flags & O_EXCL) == 0;
+    if (!again) return created;
+  }
+  return Answered(ELOOP);
+}
+
+BrokeredPath PathBroker::Create(const Request& request,
+                                const Place& place) const {
+  if (place.region != Region::kOwn) return Answered(EACCES);
+  if (place.must_be_directory) return Answered(EISDIR);
+  const mode_t mode = WithoutUmask(request.tid(), request.call.value);
+  const uint64_t flags = request.call.flags & kFlagsOfTheFile & ~O_DIRECTORY;
+  const UniqueFd file(openat(place.directory.get(), place.name.c_str(),
+                             static_cast<int>(flags) | O_CREAT | O_EXCL |
+                                 O_NOFOLLOW | O_NOCTTY | O_CLOEXEC,
+                             mode));
+  if (!file.valid()) return Answered(errno);
+  // The server's own umask may have taken bits that the run's leaves.
+  struct stat status;
+  if (fstat(file.get(), &status) == 0 && (status.st_mode & 07777) != mode) {
+    (void)fchmod(file.get(), mode);
+  }
+  return HandOver(request.listener, request.notification.id, file,
+                  request.call.flags);
+}
+
+BrokeredPath PathBroker::OpenObject(const Request& request, const Place& place,
+                                    UniqueFd object) const {
+  const uint64_t flags = request.call.flags;
+  struct stat status;
+  if (fstat(object.get(), &status) != 0) return Answered(errno);
+  if (S_ISLNK(status.st_mode)) return Answered(ELOOP);
+  if (place.region == Region::kProcess) {
+    // Looked at once more: the walk knows names, this is about the last one.
+    const bool known =
+        place.name.empty()
+            ? S_ISDIR(status.st_mode)
+            : std::find(std::begin(kProcessFiles), std::end(kProcessFiles),
+                        place.name) != std::end(kProcessFiles) ||
+                  std::all_of(place.name.begin(), place.name.end(),
+                              [](char c) { return c >= '0' && c <= '9'; });
+    if (!known || Writes(flags) || (flags & O_CREAT) != 0) {
+      return Answered(EACCES);
+    }
+  } else {
+    std::string real = PathOfDescriptor(object.get());
+    if (absl::StartsWith(real, "pipe:[")) return OpenPipe(request, object);
+    if (!MayOpen(real, flags)) {
+      BrokeredPath refused = Answered(EACCES);
+      if (Writes(flags) && absl::StartsWith(real, "/")) {
+        refused.path = std::move(real);
+      }
+      return refused;
+    }
+  }
+  if (S_ISDIR(status.st_mode) && (flags & O_CREAT) != 0 &&
+      !MakesTemporary(flags)) {
+    return Answered(EISDIR);
+  }
+  if (S_ISFIFO(status.st_mode)) {
+    return TryAgain(request.notification.id,
+                    {.fifo = std::move(object), .reader = {}, .flags = flags},
+                    request.listener);
+  }
+  const bool makes = MakesTemporary(flags);
+  const mode_t mode =
+      makes ? WithoutUmask(request.tid(), request.call.value) : 0;
+  const UniqueFd file(open(
+      LinkTo(object).c_str(),
+      static_cast<int>(flags & kFlagsOfTheFile) | O_NOCTTY | O_CLOEXEC, mode));
+  if (!file.valid()) return Answered(errno);
+  return HandOver(request.listener, request.notification.id, file, flags);
+}
+
+// One that the run has open already, as /dev/stdout. Those that the server has
+// made are the server's user's.
+BrokeredPath PathBroker::OpenPipe(const Request& request,
+                                  const UniqueFd& pipe) const {
+  const uint64_t flags = request.call.flags;
+  request.rights.GiveBack();
+  const UniqueFd file(
+      open(LinkTo(pipe).c_str(),
+           static_cast<int>(flags & kFlagsOfTheFile) | O_CLOEXEC));
+  if (!file.valid()) return Answered(errno);
+  return HandOver(request.listener, request.notification.id, file, flags);
+}
+
+BrokeredPath PathBroker::TryAgain(uint64_t call, FifoOpen fifo,
+                                  int listener) const {
+  const RunRights rights(grant_.owner);
+  if (!rights.valid()) return Answered(EACCES);
+  const uint64_t flags = fifo.flags;
+  UniqueFd end = std::move(fifo.reader);
+  const bool was_open = end.valid();
+  if (!was_open) {
+    end.Reset(open(LinkTo(fifo.fifo).c_str(),
+                   static_cast<int>(flags & kFlagsOfTheFile) | O_NONBLOCK |
+                       O_NOCTTY | O_CLOEXEC));
+  }
+  const auto wait = [&] {
+    BrokeredPath waits = {.kind = Kind::kWaits};
+    waits.fifo = {std::move(fifo.fifo), std::move(end), flags};
+    return waits;
+  };
+  const bool blocks = (flags & O_NONBLOCK) == 0;
+  if (!end.valid()) {
+    return errno == ENXIO && blocks ? wait() : Answered(errno);
+  }
+  if (blocks) {
+    if ((flags & O_ACCMODE) == O_RDONLY && !HasMetWriter(end)) return wait();
+    const int now = fcntl(end.get(), F_GETFL);
+    if (fcntl(end.get(), F_SETFL, now & ~O_NONBLOCK) != 0) {
+      return Answered(errno);
+    }
+  }
+  return HandOver(listener, call, end, flags);
+}
+
+// ------------------------------------------------------------------- looking
+
+BrokeredPath PathBroker::OnObject(const Request& request) const {
+  const PathCall& call = request.call;
+  constexpr uint64_t kKnownFlags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH |
+                                   AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE;
+  const Place place = Find(request, call.path, call.final_link);
+  if (!place.needs_view) return {};
+  if (place.error_number != 0) return Answered(place.error_number);
+  if (call.operation != PathOperation::kAccess &&
+      (call.flags & ~kKnownFlags) != 0) {
+    return Answered(EINVAL);
+  }
+  const UniqueFd object = OpenPlace(place);
+  if (!object.valid()) return Answered(errno);
+  switch (call.operation) {
+    case PathOperation::kStat: {
+      struct stat status = {};
+      if (fstat(object.get(), &status) != 0) return Answered(errno);
+      return request.Give(&status, sizeof(status), 0);
+    }
+    case PathOperation::kStatx: {
+      struct statx status = {};
+      if (statx(
+              object.get(), "",
+              AT_EMPTY_PATH | static_cast<int>(call.flags & AT_STATX_SYNC_TYPE),
+              static_cast<unsigned>(call.value), &status) != 0) {
+        return Answered(errno);
+      }
+      return request.Give(&status, sizeof(status), 0);
+    }
+    case PathOperation::kStatFilesystem: {
+      struct statfs status = {};
+      if (fstatfs(object.get(), &status) != 0) return Answered(errno);
+      return request.Give(&status, sizeof(status), 0);
+    }
+    case PathOperation::kAccess:
+      return Answered(CheckAccess(object, call.flags));
+    // A run's files have none (setxattr(2) is refused).
+    case PathOperation::kGetAttribute:
+      return Answered(EOPNOTSUPP);
+    case PathOperation::kListAttributes:
+      return Answered(0);
+    case PathOperation::kChangeMetadata:
+      if (place.region != Region::kOwn) return Answered(EPERM);
+      return Answered(ChangeMetadataOf(object.get(), request.notification));
+    default:
+      return {};
+  }
+}
+
+BrokeredPath PathBroker::ReadLink(const Request& request) const {
+  const Place place = Find(request, request.call.path, FinalLink::kKeep);
+  if (!place.needs_view) return {};
+  if (place.error_number != 0) return Answered(place.error_number);
+  if (place.name.empty() || place.must_be_directory) return Answered(EINVAL);
+  char target[PATH_MAX];
+  const ssize_t size = readlinkat(place.directory.get(), place.name.c_str(),
+                                  target, sizeof(target));
+  if (size < 0) return Answered(errno);
+  std::string text(target, static_cast<size_t>(size));
+  if (place.region == Region::kProcess) text = tree_.Shown(text);
+  const auto room = static_cast<int>(request.call.buffer_size);
+  if (room <= 0) return Answered(EINVAL);
+  text.resize(std::min(text.size(), static_cast<size_t>(room)));
+  return request.Give(text.data(), text.size(),
+                      static_cast<int64_t>(text.size()));
+}
+
+// As getcwd(2) of the system: the length with the NUL.
+BrokeredPath PathBroker::GetWorkingDirectory(const Request& request) const {
+  char target[PATH_MAX];
+  const ssize_t size =
+      readlink(absl::StrCat("/proc/", request.tid(), "/cwd").c_str(), target,
+               sizeof(target));
+  if (size <= 0) return {};
+  const std::string real(target, static_cast<size_t>(size));
+  const std::string shown = tree_.Shown(real);
+  // Outside, or deleted: the kernel's own answer.
+  if (shown == real || absl::EndsWith(real, " (deleted)")) return {};
+  if (request.call.buffer_size < shown.size() + 1) return Answered(ERANGE);
+  return request.Give(shown.c_str(), shown.size() + 1,
+                      static_cast<int64_t>(shown.size() + 1));
+}
+
+// ------------------------------------------------------------------ changing
+
+BrokeredPath PathBroker::Make(const Request& request) const {
+  const PathCall& call = request.call;
+  const Place place = Find(request, call.path, call.final_link);
+  if (!place.needs_view) return {};
+  if (place.error_number != 0) return Answered(place.error_number);
+  const bool removes = call.operation == PathOperation::kRemove;
+  // A directory that is there, as "/", "." or "/tmp".
+  if (place.name.empty()) return Answered(removes ? EBUSY : EEXIST);
+  if (place.region != Region::kOwn) return Answered(EACCES);
+  const int directory = place.directory.get();
+  const std::string name = NameToMake(place);
+  switch (call.operation) {
+    case PathOperation::kRemove:
+      return AnsweredBy(
+          unlinkat(directory, name.c_str(), static_cast<int>(call.flags)));
+    case PathOperation::kMakeSymlink: {
+      const std::optional<std::string> target =
+          ReadProgramString(request.tid(), call.buffer);
+      if (!target.has_value()) return Answered(EFAULT);
+      return AnsweredBy(symlinkat(target->c_str(), directory, name.c_str()));
+    }
+    case PathOperation::kMakeDirectory:
+    case PathOperation::kMakeNode:
+      break;
+    default:
+      return {};
+  }
+  const mode_t mode = WithoutUmask(request.tid(), call.value);
+  const mode_t kind = static_cast<mode_t>(call.value) & S_IFMT;
+  const int made = call.operation == PathOperation::kMakeDirectory
+                       ? mkdirat(directory, name.c_str(), mode)
+                       : mknodat(directory, name.c_str(), kind | mode, 0);
+  if (made != 0) return Answered(errno);
+  // As in Create. What stands at the name by now is the run's own as well.
+  const UniqueFd object(
+      openat(directory, place.name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  struct stat status;
+  constexpr mode_t kBits = 0777;
+  if (object.valid() && fstat(object.get(), &status) == 0 &&
+      !S_ISLNK(status.st_mode) && (mode & kBits & ~status.st_mode) != 0) {
+    (void)chmod(LinkTo(object).c_str(), (status.st_mode | mode) & 07777);
+  }
+  return Answered(0);
+}
+
+BrokeredPath PathBroker::MoveOrLink(const Request& request) const {
+  const PathCall& call = request.call;
+  const std::optional<std::string> new_path =
+      ReadProgramString(request.tid(), call.second.address);
+  if (!new_path.has_value() || new_path->empty()) return {};
+  const PathCaller caller = {request.tid(), grant_.pgid};
+  const Place from = Find(request, call.path, call.final_link);
+  const Place to = tree_.Find(caller, call.second.directory_fd, *new_path,
+                              FinalLink::kKeep, OwnProcess::kLeftToKernel);
+  if (!from.needs_view && !to.needs_view) return {};
+  for (const Place* place : {&from, &to}) {
+    if (place->error_number != 0) return Answered(place->error_number);
+  }
+  if (call.operation == PathOperation::kLink) {
+    if (to.name.empty()) return Answered(EEXIST);
+    if (from.region != Region::kOwn || to.region != Region::kOwn) {
+      return Answered(EXDEV);
+    }
+    if (from.name.empty()) return Answered(EPERM);
+    return AnsweredBy(linkat(from.directory.get(), NameToMake(from).c_str(),
+                             to.directory.get(), NameToMake(to).c_str(), 0));
+  }
+  if (from.name.empty() || to.name.empty()) return Answered(EBUSY);
+  if (from.region != Region::kOwn || to.region != Region::kOwn) {
+    return Answered(EXDEV);
+  }
+  return AnsweredBy(static_cast<int>(
+      syscall(__NR_renameat2, from.directory.get(), NameToMake(from).c_str(),
+              to.directory.get(), NameToMake(to).c_str(),
+              static_cast<unsigned>(call.flags))));
+}
+
+BrokeredPath PathBroker::Truncate(const Request& request) const {
+  const Place place = Find(request, request.call.path, FinalLink::kFollow);
+  if (!place.needs_view) return {};
+  if (place.error_number != 0) return Answered(place.error_number);
+  const UniqueFd object = OpenPlace(place);
+  struct stat status;
+  if (!object.valid() || fstat(object.get(), &status) != 0) {
+    return Answered(errno);
+  }
+  if (S_ISDIR(status.st_mode)) return Answered(EISDIR);
+  if (!S_ISREG(status.st_mode)) return Answered(EINVAL);
+  std::string real = PathOfDescriptor(object.get());
+  if (!MayOpen(real, O_WRONLY)) {
+    BrokeredPath refused = Answered(EACCES);
+    refused.path = std::move(real);
+    return refused;
+  }
+  const auto length = static_cast<off_t>(request.call.value);
+  if (length > status.st_size &&
+      static_cast<uint64_t>(length) > grant_.file_bytes) {
+    // As the kernel does (setrlimit(2), RLIMIT_FSIZE).
+    syscall(__NR_tkill, request.tid(), SIGXFSZ);
+    return Answered(EFBIG);
+  }
+  const UniqueFd file(open(LinkTo(object).c_str(), O_WRONLY | O_CLOEXEC));
+  return file.valid() ? AnsweredBy(ftruncate(file.get(), length))
+                      : Answered(errno);
+}
+
+// ----------------------------------------------------- left to the kernel
+
+BrokeredPath PathBroker::ChangeDirectory(const Request& request) const {
+  const Place place = Find(request, request.call.path, FinalLink::kFollow);
+  if (!place.needs_view) return {};
+  if (place.error_number != 0) return Answered(place.error_number);
+  const UniqueFd object = OpenPlace(place);
+  struct stat status;
+  if (!object.valid() || fstat(object.get(), &status) != 0) {
+    return Answered(errno);
+  }
+  if (!S_ISDIR(status.st_mode)) return Answered(ENOTDIR);
+  if (const int error = CheckAccess(object, X_OK); error != 0) {
+    return Answered(error);
+  }
+  return {.kind = Kind::kElsewhere, .path = PathOfDescriptor(object.get())};
+}
+
+// The kernel would look for a script's interpreter where the host has it, and
+// tell it a name of the script that the run does not know (execve(2)).
+BrokeredPath PathBroker::Execute(const Request& request) const {
+  const Place place = Find(request, request.call.path, FinalLink::kFollow);
+  if (!place.needs_view &&
+      (place.region != Region::kOwn || place.error_number != 0)) {
+    return {};
+  }
+  if (place.error_number != 0) return Answered(place.error_number);
+  const UniqueFd object = OpenPlace(place);
+  struct stat status;
+  if (!object.valid() || fstat(object.get(), &status) != 0) {
+    return Answered(errno);
+  }
+  if (!S_ISREG(status.st_mode)) return Answered(EACCES);
+  if (const int error = CheckAccess(object, X_OK); error != 0) {
+    return Answered(error);
+  }
+  BrokeredPath elsewhere = {.kind = Kind::kElsewhere,
+                            .path = PathOfDescriptor(object.get())};
+  std::vector<std::string> interpreter = InterpreterOf(object);
+  if (interpreter.empty()) {
+    return place.needs_view ? std::move(elsewhere) : BrokeredPath();
+  }
+  const Place found =
+      tree_.Find({request.tid(), grant_.pgid}, AT_FDCWD, interpreter.front(),
+                 FinalLink::kFollow, OwnProcess::kLeftToKernel);
+  if (!place.needs_view && !found.needs_view) return {};
+  elsewhere.path = interpreter.front();
+  if (found.needs_view) {
+    const UniqueFd program = OpenPlace(found);
+    if (found.error_number != 0 || !program.valid()) return Answered(ENOENT);
+    elsewhere.path = PathOfDescriptor(program.get());
+  }
+  elsewhere.arguments = std::move(interpreter);
+  elsewhere.arguments.push_back(request.path);
+  return elsewhere;
+}
+
+std::optional<Place> PathBroker::FindSocket(pid_t tid,
+                                            absl::string_view path) const {
+  if (path.empty()) return std::nullopt;
+  const RunRights rights(grant_.owner);
+  if (!rights.valid()) return std::nullopt;
+  Place place = tree_.Find({tid, grant_.pgid}, AT_FDCWD, path, FinalLink::kKeep,
+                           OwnProcess::kLeftToKernel);
+  if (!place.needs_view) return std::nullopt;
+  return place;
+}
+
+}  // namespace cordon::sandbox

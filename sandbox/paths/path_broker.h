@@ -1,0 +1,118 @@
+// PathBroker performs a run's calls on paths of its own file system
+// (virtual_tree.h), each on descriptors that it holds: what it looked at is
+// what it acts on, whatever the program does to the path meanwhile.
+//
+//   PathBroker broker(std::move(tree), grant);
+//   BrokeredPath done = broker.Perform(notification, listener);
+//
+// A call whose path the kernel would lead to the same place is none of its
+// concern, and goes on: with the program's own rights, beneath Landlock, as
+// without a view.
+//
+// Contract: one thread. Never blocks but for the disk.
+
+#ifndef CORDON_SANDBOX_PATHS_PATH_BROKER_H_
+#define CORDON_SANDBOX_PATHS_PATH_BROKER_H_
+
+#include <linux/seccomp.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sandbox/base/unique_fd.h"
+#include "sandbox/paths/path_call.h"
+#include "sandbox/paths/run_rights.h"
+#include "sandbox/paths/virtual_tree.h"
+#include "sandbox/supervise/write_target.h"
+
+namespace cordon::sandbox {
+
+// An open of a FIFO, which waits for somebody at the other end (fifo(7)).
+struct FifoOpen {
+  // The FIFO (O_PATH).
+  UniqueFd fifo;
+  // The reading end, once it is open; without a writer yet.
+  UniqueFd reader;
+  uint64_t flags = 0;
+};
+
+struct BrokeredPath {
+  enum class Kind {
+    // Of no concern: it is judged as any other call.
+    kUnconcerned,
+    // The answer is `error_number` or, without, `value`.
+    kAnswered,
+    // It has its answer: a descriptor.
+    kHanded,
+    // The kernel has to do it, on `path` in place of its first argument, and
+    // with `arguments`, if there are any, in place of the first of argv.
+    kElsewhere,
+    // `fifo` has to be asked again.
+    kWaits,
+  };
+  Kind kind = Kind::kUnconcerned;
+  int error_number = 0;
+  int64_t value = 0;
+  // A real path: with kElsewhere, and with kAnswered what an open for writing
+  // led to that the run may not write.
+  std::string path;
+  std::vector<std::string> arguments;
+  FifoOpen fifo;
+};
+
+// What a run may reach, and with whose rights.
+struct PathGrant {
+  // The run's process group.
+  pid_t pgid = 0;
+  std::optional<RunOwner> owner;
+  WritableView writable;
+  ReadableView readable;
+  // RLIMIT_FSIZE of the run's processes, in bytes (getrlimit(2)).
+  uint64_t file_bytes = 0;
+};
+
+class PathBroker {
+ public:
+  PathBroker(VirtualTree tree, PathGrant grant)
+      : tree_(std::move(tree)), grant_(std::move(grant)) {}
+
+  BrokeredPath Perform(const seccomp_notif& notification, int listener) const;
+  // Of one that waits: kHanded, kAnswered or kWaits again.
+  BrokeredPath TryAgain(uint64_t call, FifoOpen fifo, int listener) const;
+
+  // Where in the run's directories a new unix socket, or one to connect to,
+  // is. Not valid where the kernel's walk leads to the same place.
+  std::optional<Place> FindSocket(pid_t tid, absl::string_view path) const;
+
+ private:
+  struct Request;
+
+  BrokeredPath Open(const Request& request) const;
+  BrokeredPath OpenObject(const Request& request, const Place& place,
+                          UniqueFd object) const;
+  BrokeredPath OpenPipe(const Request& request, const UniqueFd& pipe) const;
+  BrokeredPath Create(const Request& request, const Place& place) const;
+  BrokeredPath StatObject(const Request& request) const;
+  BrokeredPath ReadLink(const Request& request) const;
+  BrokeredPath Make(const Request& request) const;
+  BrokeredPath MoveOrLink(const Request& request) const;
+  BrokeredPath Truncate(const Request& request) const;
+  BrokeredPath ChangeDirectory(const Request& request) const;
+  BrokeredPath Execute(const Request& request) const;
+  BrokeredPath GetWorkingDirectory(const Request& request) const;
+  BrokeredPath OnObject(const Request& request) const;
+  Place Find(const Request& request, const PathArgument& argument,
+             FinalLink final_link) const;
+  bool MayOpen(const std::string& real, uint64_t flags) const;
+
+  const VirtualTree tree_;
+  const PathGrant grant_;
+};
+
+}  // namespace cordon::sandbox
+
+#endif  // CORDON_SANDBOX_PATHS_PATH_BROKER_H_

@@ -1,0 +1,46 @@
+// Door: RunRights.
+
+#include "sandbox/paths/run_rights.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace cordon::sandbox {
+namespace {
+
+// The C library's setgroups(2) would change every thread of the process.
+bool HasNoGroups() {
+  thread_local const bool dropped = syscall(SYS_setgroups, 0, nullptr) == 0;
+  return dropped;
+}
+
+// setfsuid(2) reports no failure: it is asked again, with an id that nobody
+// can have.
+bool SetFileUser(uid_t uid) {
+  syscall(SYS_setfsuid, uid);
+  return static_cast<uid_t>(syscall(SYS_setfsuid, -1)) == uid;
+}
+
+bool SetFileGroup(gid_t gid) {
+  syscall(SYS_setfsgid, gid);
+  return static_cast<gid_t>(syscall(SYS_setfsgid, -1)) == gid;
+}
+
+}  // namespace
+
+RunRights::RunRights(const std::optional<RunOwner>& owner)
+    : switched_(owner.has_value()) {
+  if (!switched_) return;
+  valid_ = HasNoGroups() && SetFileGroup(owner->gid) && SetFileUser(owner->uid);
+}
+
+RunRights::~RunRights() { GiveBack(); }
+
+void RunRights::GiveBack() {
+  if (!switched_) return;
+  switched_ = false;
+  syscall(SYS_setfsuid, geteuid());
+  syscall(SYS_setfsgid, getegid());
+}
+
+}  // namespace cordon::sandbox

@@ -1,0 +1,234 @@
+// The doors are Begin, Continue and Step.
+
+#include "sandbox/supervise/call_redirects.h"
+
+#include <asm/unistd.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "sandbox/base/notification_buffer.h"
+#include "sandbox/supervise/program_memory.h"
+
+namespace cordon::sandbox {
+namespace {
+
+// Of one run, at once.
+constexpr size_t kMostRedirects = 1024;
+constexpr uint64_t kRedZone = 128;    // System V ABI for x86_64.
+constexpr uint64_t kInstruction = 2;  // "syscall"
+constexpr int kEventShift = 8;
+
+// For the next stop, which is a context switch away as a rule.
+constexpr int kLooks = 20;
+constexpr absl::Duration kBetweenLooks = absl::Microseconds(10);
+
+bool IsProcess(pid_t tid) { return syscall(SYS_tgkill, tid, tid, 0) == 0; }
+
+}  // namespace
+
+int CallRedirects::Begin(const seccomp_notif& notification, std::string path,
+                         std::vector<std::string> arguments, int listener) {
+  const auto tid = static_cast<pid_t>(notification.pid);
+  // Those whose thread was let go and never came back.
+  std::erase_if(redirects_, [](const auto& entry) {
+    return !entry.second.held && syscall(SYS_tkill, entry.first, 0) != 0;
+  });
+  if (redirects_.size() >= kMostRedirects) return EAGAIN;
+  if (ptrace(PTRACE_SEIZE, tid, nullptr, nullptr) != 0) return EPERM;
+  ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr);
+  Redirect& redirect = redirects_[tid];
+  redirect = {.state = State::kStopping,
+              .held = true,
+              .number = notification.data.nr,
+              .instruction = notification.data.instruction_pointer,
+              .old_argument = notification.data.args[0],
+              .new_argument = 0,
+              .path = std::move(path),
+              .arguments = std::move(arguments)};
+  // What it is told is not what it sees: the stop comes before.
+  AnswerCall(listener, notification.id, EINTR);
+  for (int i = 0; i < kLooks && redirect.state == State::kStopping; ++i) {
+    if (!StepOne(tid, redirect)) {
+      redirects_.erase(tid);
+      break;
+    }
+    if (redirect.state != State::kStopping) break;
+    absl::SleepFor(kBetweenLooks);
+  }
+  return 0;
+}
+
+bool CallRedirects::Continue(const seccomp_notif& notification, int listener) {
+  const auto tid = static_cast<pid_t>(notification.pid);
+  const auto found = redirects_.find(tid);
+  if (found == redirects_.end()) return false;
+  Redirect& redirect = found->second;
+  if (redirect.state != State::kCalling ||
+      notification.data.nr != redirect.number ||
+      notification.data.args[0] != redirect.new_argument) {
+    return false;
+  }
+  if (!redirect.held) {
+    redirects_.erase(found);
+    LetContinue(listener, notification.id);
+    return true;
+  }
+  ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr);
+  redirect.state = State::kReturning;
+  LetContinue(listener, notification.id);
+  return true;
+}
+
+void CallRedirects::Step() {
+  for (auto entry = redirects_.begin(); entry != redirects_.end();) {
+    const bool keep =
+        !entry->second.held || StepOne(entry->first, entry->second);
+    entry = keep ? std::next(entry) : redirects_.erase(entry);
+  }
+}
+
+bool CallRedirects::waiting() const {
+  return std::any_of(redirects_.begin(), redirects_.end(),
+                     [](const auto& entry) { return entry.second.held; });
+}
+
+bool CallRedirects::StepOne(pid_t tid, Redirect& redirect) {
+  siginfo_t info = {};
+  if (waitid(P_PID, static_cast<id_t>(tid), &info,
+             WSTOPPED | WNOHANG | __WALL) != 0) {
+    // Gone, or dead, which ReapThreads and the run's end look after.
+    return errno == EINTR || !IsProcess(tid);
+  }
+  if (info.si_pid == 0) return true;
+  return OnStop(tid, redirect, info.si_status);
+}
+
+bool CallRedirects::OnStop(pid_t tid, Redirect& redirect, int status) {
+  if (status >> kEventShift != PTRACE_EVENT_STOP) {
+    // A signal on its way to the program.
+    ptrace(PTRACE_CONT, tid, nullptr, status);
+    return true;
+  }
+  switch (redirect.state) {
+    case State::kStopping:
+      return Rewrite(tid, redirect);
+    case State::kReturning:
+      return Restore(tid, redirect);
+    case State::kCalling:  // It is to stop with its process (SIGSTOP).
+      break;
+  }
+  ptrace(PTRACE_DETACH, tid, nullptr, nullptr);
+  redirect.held = false;
+  return true;
+}
+
+// Strings and array go where `registers.rsp` says, which is moved down; it is a
+// copy that nobody sets.
+bool CallRedirects::PutArguments(pid_t tid, Redirect& redirect,
+                                 user_regs_struct& registers) {
+  // Each is held in the supervisor's memory for a moment.
+  constexpr size_t kMost = 65536;
+  const auto put = [&](const void* data, size_t size) {
+    registers.rsp = (registers.rsp - size) & ~uint64_t{15};
+    return WriteProgramBytes(tid, registers.rsp, data, size,
+                             [] { return true; });
+  };
+  std::vector<uint64_t> all;
+  for (const std::string& argument : redirect.arguments) {
+    if (!put(argument.c_str(), argument.size() + 1)) return false;
+    all.push_back(registers.rsp);
+  }
+  // The old first one is what the interpreter gets another name for.
+  uint64_t address = registers.rsi;
+  for (bool is_first = true; address != 0 && all.size() < kMost;
+       is_first = false) {
+    uint64_t argument = 0;
+    if (!ReadProgramBytes(tid, address, &argument, sizeof(argument))) {
+      return false;
+    }
+    if (argument == 0) break;
+    if (!is_first) all.push_back(argument);
+    address += sizeof(argument);
+  }
+  all.push_back(0);
+  if (!put(all.data(), all.size() * sizeof(all[0]))) return false;
+  registers.rsi = registers.rsp;
+  return true;
+}
+
+bool CallRedirects::Rewrite(pid_t tid, Redirect& redirect) {
+  user_regs_struct registers;
+  const uint64_t size = redirect.path.size() + 1;
+  bool rewritten = ptrace(PTRACE_GETREGS, tid, nullptr, &registers) == 0 &&
+                   registers.rip == redirect.instruction;
+  if (rewritten) {
+    const uint64_t stack = registers.rsp;
+    redirect.new_argument = (stack - kRedZone - size) & ~uint64_t{15};
+    // It is held: its id is nobody else's.
+    rewritten =
+        WriteProgramBytes(tid, redirect.new_argument, redirect.path.c_str(),
+                          size, [] { return true; });
+    if (rewritten && !redirect.arguments.empty()) {
+      registers.rsp = redirect.new_argument;
+      rewritten = PutArguments(tid, redirect, registers);
+      registers.rsp = stack;
+    }
+    registers.rax = rewritten ? static_cast<uint64_t>(redirect.number)
+                              : static_cast<uint64_t>(-EFAULT);
+    registers.orig_rax = static_cast<uint64_t>(-1);  // Not to be restarted.
+    if (rewritten) {
+      registers.rip -= kInstruction;
+      registers.rdi = redirect.new_argument;
+    }
+    rewritten &= ptrace(PTRACE_SETREGS, tid, nullptr, &registers) == 0;
+  }
+  redirect.path.clear();
+  redirect.arguments.clear();
+  const bool stays_held = rewritten && redirect.number != __NR_execve;
+  if (!stays_held) {
+    ptrace(PTRACE_DETACH, tid, nullptr, nullptr);
+  } else {
+    ptrace(PTRACE_CONT, tid, nullptr, nullptr);
+  }
+  redirect.held = stays_held;
+  redirect.state = State::kCalling;
+  return rewritten;
+}
+
+bool CallRedirects::Restore(pid_t tid, const Redirect& redirect) {
+  user_regs_struct registers;
+  if (ptrace(PTRACE_GETREGS, tid, nullptr, &registers) == 0 &&
+      registers.rip == redirect.instruction) {
+    registers.rdi = redirect.old_argument;
+    ptrace(PTRACE_SETREGS, tid, nullptr, &registers);
+  }
+  ptrace(PTRACE_DETACH, tid, nullptr, nullptr);
+  return false;
+}
+
+// A process's own end is its parent's to see.
+void CallRedirects::ReapThreads() {
+  std::erase_if(redirects_, [](const auto& entry) {
+    const pid_t tid = entry.first;
+    siginfo_t info = {};
+    if (!entry.second.held || IsProcess(tid) ||
+        waitid(P_PID, static_cast<id_t>(tid), &info,
+               WEXITED | WNOHANG | __WALL) != 0) {
+      return false;
+    }
+    return info.si_pid == tid;
+  });
+}
+
+}  // namespace cordon::sandbox

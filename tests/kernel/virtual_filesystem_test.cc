@@ -1,0 +1,151 @@
+// A file system of the run's own: what programs expect of /tmp, /dev/shm,
+// /proc/self and a working directory with a fixed name, by every call that
+// takes a path.
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/sandbox_fixture.h"
+
+namespace cordon::testing {
+namespace {
+
+using sandbox::ExecutionSpec;
+using sandbox::FileMode;
+using sandbox::Filesystem;
+using sandbox::OutcomeKind;
+using ::testing::IsEmpty;
+
+std::shared_ptr<RecordingObserver> RunVirtual(ExecutionSpec spec) {
+  spec.filesystem = Filesystem::kVirtual;
+  return SharedSandbox().Run(std::move(spec));
+}
+
+// What a shell script prints, with what it complains of.
+std::string Shell(const std::string& script) {
+  const auto run = RunVirtual(BashSpec(absl::StrCat("exec 2>&1\n", script)));
+  EXPECT_EQ(run->outcome().kind, OutcomeKind::kExited)
+      << run->outcome().message;
+  EXPECT_THAT(run->violations(), IsEmpty());
+  return run->stdout_data();
+}
+
+std::string Python(const std::string& code) {
+  const auto run = RunVirtual(PythonSpec(code));
+  EXPECT_EQ(run->outcome().kind, OutcomeKind::kExited)
+      << run->outcome().message;
+  EXPECT_EQ(run->stderr_data(), "");
+  EXPECT_THAT(run->violations(), IsEmpty());
+  return run->stdout_data();
+}
+
+TEST(VirtualFilesystem, TheWorkingDirectoryHasAFixedName) {
+  EXPECT_EQ(Shell("pwd; /bin/pwd; echo $HOME $TMPDIR $PWD"),
+            "/box\n/box\n/box /tmp /box\n");
+}
+
+TEST(VirtualFilesystem, FilesAreWhatTheyAreUnderEitherName) {
+  EXPECT_EQ(Shell("echo one > /box/a; cat a; echo two >> a; cat /box/a;"
+                  "ls /box; stat -c %s /box/a; readlink -f a"),
+            "one\none\ntwo\na\n8\n/box/a\n");
+}
+
+TEST(VirtualFilesystem, TemporaryFiles) {
+  EXPECT_EQ(
+      Shell("f=$(mktemp); echo x > $f; cat $f; case $f in /tmp/*) echo "
+            "tmp;; esac; d=$(mktemp -d); echo y > $d/f; mv $d/f $d/g; "
+            "cat $d/g; rm -r $d $f; ls -A /tmp; stat -c %a /tmp /var/tmp"),
+      "x\ntmp\ny\n1777\n1777\n");
+}
+
+TEST(VirtualFilesystem, NamesAreMadeMovedLinkedAndRemoved) {
+  EXPECT_EQ(Shell("cd /tmp; pwd; mkdir -p /tmp/a/b; echo 1 > /tmp/a/b/f;"
+                  "ln -s /tmp/a/b/f /tmp/s; cat /tmp/s; readlink /tmp/s;"
+                  "ln /tmp/a/b/f /tmp/h; stat -c %h /tmp/h; mv /tmp/h /box/h;"
+                  "cat /box/h; cd /tmp/a; cat ../s ../../box/h; cat b/f;"
+                  "chmod 640 /tmp/s; stat -c %a /tmp/a/b/f;"
+                  "touch -d @77 /tmp/s; stat -c %Y /box/h;"
+                  "truncate -s 9 /tmp/s; stat -c %s /box/h; rm /tmp/s;"
+                  "rm -r /tmp/a; ls /tmp; rmdir /tmp"),
+            "/tmp\n1\n/tmp/a/b/f\n2\n1\n1\n1\n1\n640\n77\n9\n"
+            "rmdir: failed to remove '/tmp': Device or resource busy\n");
+}
+
+TEST(VirtualFilesystem, ProgramsAreExecutedAndDirectoriesEntered) {
+  EXPECT_EQ(Shell("cp /bin/echo /tmp/e; /tmp/e hello; mkdir /tmp/d; cd /tmp/d;"
+                  "/bin/pwd; cp /bin/echo .; ./echo there; ../e up;"
+                  "printf '#!/bin/sh\\necho script $0 $1\\n' > /tmp/s;"
+                  "chmod +x /tmp/s; /tmp/s x;"
+                  "cd /box; PATH=/tmp:$PATH e path; /tmp/none; echo $?;"
+                  "/tmp/d; echo $?; cd /tmp/none; cd /tmp/e"),
+            "hello\n/tmp/d\nthere\nup\nscript /tmp/s x\npath\n"
+            "/bin/bash: line 2: /tmp/none: No such file or directory\n127\n"
+            "/bin/bash: line 2: /tmp/d: Is a directory\n126\n"
+            "/bin/bash: line 2: cd: /tmp/none: No such file or directory\n"
+            "/bin/bash: line 2: cd: /tmp/e: Not a directory\n");
+}
+
+TEST(VirtualFilesystem, AnInterpreterOfTheRunsOwn) {
+  EXPECT_EQ(Shell("cp /bin/bash /box/b; printf '#!/box/b -e\\n"
+                  "echo $0 $# $1 $2\\nfalse\\necho no\\n' > s; chmod +x s;"
+                  "./s x 'y z'; /box/s; PATH=/box:$PATH s '';"
+                  "python3 -m venv --without-pip /tmp/v;"
+                  "printf '#!/tmp/v/bin/python\\nimport sys; print(sys.prefix, "
+                  "sys.argv)\\n' > /tmp/v/bin/t; chmod +x /tmp/v/bin/t;"
+                  "/tmp/v/bin/t 1; cd /tmp/v/bin; ./t 2;"
+                  "printf '#!/tmp/none\\n' > /tmp/n; chmod +x /tmp/n; /tmp/n"),
+            "./s 2 x y z\n/box/s 0\n/box/s 1\n/tmp/v ['/tmp/v/bin/t', '1']\n"
+            "/tmp/v ['./t', '2']\n/bin/bash: line 2: /tmp/n: cannot execute: "
+            "required file not found\n");
+}
+
+TEST(VirtualFilesystem, SharedMemoryAndSemaphores) {
+  EXPECT_EQ(Python("from multiprocessing import *\n"
+                   "from multiprocessing import shared_memory\n"
+                   "def add(lock, value, queue):\n"
+                   "  for _ in range(100):\n"
+                   "    with lock: value.value += 1\n"
+                   "  queue.put(1)\n"
+                   "lock, value, queue = Lock(), Value('i', 0), Queue()\n"
+                   "all = [Process(target=add, args=(lock, value, queue)) "
+                   "for _ in range(3)]\n"
+                   "[p.start() for p in all]; [p.join() for p in all]\n"
+                   "print(value.value, sum(queue.get() for _ in all))\n"
+                   "with Pool(2) as pool: print(pool.map(abs, [-1, -2]))\n"
+                   "s = shared_memory.SharedMemory(create=True, size=4096)\n"
+                   "s.buf[0] = 7\n"
+                   "t = shared_memory.SharedMemory(s.name)\n"
+                   "print(t.buf[0]); t.close(); s.close(); s.unlink()\n"
+                   "with Manager() as m:\n"
+                   "  d = m.dict(); d['x'] = 1; print(d)\n"
+                   "import os; print(os.listdir('/dev/shm'))\n"),
+            "300 3\n[1, 2]\n7\n{'x': 1}\n[]\n");
+}
+
+TEST(VirtualFilesystem, TheOwnProcess) {
+  EXPECT_EQ(
+      Python("import os, sys\n"
+             "p = '/proc/self/'\n"
+             "print(open(p + 'comm').read().strip())\n"
+             "print(open(p + 'status').readline().split()[1])\n"
+             "print(os.readlink(p + 'cwd'), os.readlink('/proc/self') == "
+             "str(os.getpid()))\n"
+             "f = open('/tmp/f', 'w+'); f.write('data'); f.flush()\n"
+             "print(os.readlink(p + 'fd/%d' % f.fileno()))\n"
+             "print(open(p + 'fd/%d' % f.fileno()).read())\n"
+             "print(open('/dev/fd/%d' % f.fileno()).read())\n"
+             "os.unlink('/tmp/f')\n"
+             "print(open(p + 'fd/%d' % f.fileno()).read())\n"
+             "sys.stdout.flush(); open('/dev/stdout', 'w').write('out\\n')\n"
+             "print(sorted(os.listdir(p + 'fd'))[:3])\n"
+             "print(str(os.getpid()) in os.listdir(p + 'task'))\n"
+             "print('/proc' in open('/proc/%d/maps' % os.getpid()).read())\n"
+             "print(os.path.realpath(p + 'exe')[:15])\n"),
+      "python3\npython3\n/box True\n/tmp/f\ndata\ndata\ndata\nout\n"
+      "['0', '1', '2']\nTrue\nFalse\n/usr/bin/python\n");
+}
+
+}  // namespace
+}  // namespace cordon::testing
