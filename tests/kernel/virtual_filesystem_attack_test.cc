@@ -1,0 +1,527 @@
+// Attacks on a file system of the run's own. Landlock binds the program and not
+// the supervisor, which acts for it: nothing that the supervisor does may reach
+// past what the program could.
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/kernel/attack.h"
+
+namespace cordon::testing {
+namespace {
+
+using sandbox::ExecutionSpec;
+using sandbox::Filesystem;
+using sandbox::OutcomeKind;
+using sandbox::Violation;
+using sandbox::ViolationAction;
+using sandbox::ViolationKind;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::Field;
+using ::testing::IsEmpty;
+
+// A file of the host's that everybody may read and write.
+class HostFile {
+ public:
+  explicit HostFile(const char* what)
+      : path_(
+            absl::StrCat("/tmp/cordon-", what, "-", getpid(), "-", getuid())) {
+    std::ofstream(path_) << "secret";
+    EXPECT_EQ(chmod(path_.c_str(), 0666), 0);
+  }
+  ~HostFile() { unlink(path_.c_str()); }
+  HostFile(const HostFile&) = delete;
+  HostFile& operator=(const HostFile&) = delete;
+
+  const std::string& path() const { return path_; }
+  std::string content() const {
+    std::ostringstream text;
+    text << std::ifstream(path_).rdbuf();
+    return text.str();
+  }
+
+ private:
+  const std::string path_;
+};
+
+// "READ x" with what was read, or the name of the errno.
+constexpr const char* kTools =
+    "import ctypes, errno, os, signal, socket, sys, threading, time\n"
+    "def attempt(act):\n"
+    "    try: print('DONE', act())\n"
+    "    except OSError as error: print(errno.errorcode[error.errno])\n"
+    "def read(path, flags=os.O_RDONLY, **how):\n"
+    "    fd = os.open(path, flags, **how)\n"
+    "    try: return os.read(fd, 6).decode('latin1')\n"
+    "    finally: os.close(fd)\n"
+    "def write(path, text='x', **how):\n"
+    "    fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666, **how)\n"
+    "    try: return os.write(fd, text.encode())\n"
+    "    finally: os.close(fd)\n";
+
+std::shared_ptr<RecordingObserver> RunVirtual(ExecutionSpec spec) {
+  spec.filesystem = Filesystem::kVirtual;
+  spec.program.limits.wall_time = absl::Seconds(60);
+  return SharedSandbox().Run(std::move(spec));
+}
+
+std::shared_ptr<RecordingObserver> RunTools(const std::string& act) {
+  return RunVirtual(PythonSpec(absl::StrCat(kTools, act)));
+}
+
+std::string Repeated(const std::string& line, int times) {
+  std::string text;
+  for (int i = 0; i < times; ++i) text += line;
+  return text;
+}
+
+// ------------------------------------------------------------------ the host
+
+TEST(VirtualFilesystemAttack, TheHostsTemporaryFilesAreNowhere) {
+  const HostFile file("outside");
+  const std::string act = absl::StrCat(
+      "path = '", file.path(),
+      "'\n"
+      "rest = path[len('/tmp/'):]\n"
+      "ways = [path, '/var/tmp/../../' + path, '/box/..' + path,\n"
+      "        '/usr/../' + path, '/dev/shm/../..' + path,\n"
+      "        '/proc/self/root' + path, '/dev/fd/../root' + path,\n"
+      "        '/proc/self/cwd/..' + path, './/../tmp/./' + rest]\n"
+      "for way in ways: attempt(lambda: read(way))\n"
+      "for way in ways:\n"
+      "    os.symlink(way, 'link'); attempt(lambda: read('link'))\n"
+      "    attempt(lambda: read('/box/link')); os.unlink('link')\n"
+      "for name in '/', '/usr':\n"
+      "    fd = os.open(name, os.O_PATH)\n"
+      "    attempt(lambda: read('../tmp/' + rest, dir_fd=fd))\n"
+      "    os.chdir(name); attempt(lambda: read('../tmp/' + rest))\n"
+      "os.chdir('/box')\n"
+      "attempt(lambda: os.link(path, '/box/hard'))\n"
+      "attempt(lambda: os.rename(path, '/box/moved'))\n"
+      "attempt(lambda: os.truncate(path, 0))\n"
+      "attempt(lambda: os.unlink(path))\n"
+      "write(path, 'mine'); attempt(lambda: read(path))\n");
+  const auto run = RunTools(act);
+  EXPECT_EQ(run->stdout_data(),
+            Repeated("ENOENT\n", 9 + 18 + 4 + 4) + "DONE mine\n")
+      << run->stderr_data();
+  EXPECT_EQ(file.content(), "secret");
+  EXPECT_EQ(Free(absl::StrCat("return open('", file.path(), "').read()")),
+            "secret");
+}
+
+// What the program may not open it may still hold, by its path alone.
+TEST(VirtualFilesystemAttack, FilesOutsideTheViewStayShut) {
+  const auto run = RunTools(
+      "path = '/etc/hostname'\n"
+      "fd = os.open(path, os.O_PATH); etc = os.open('/etc', os.O_PATH)\n"
+      "os.symlink(path, 'file'); os.symlink('/etc', 'directory')\n"
+      "ways = [path, '/box/file', '/box/directory/hostname',\n"
+      "        '/tmp/../etc/hostname', '/proc/self/fd/%d' % fd,\n"
+      "        '/dev/fd/%d' % fd, '/proc/self/fd/%d/hostname' % etc,\n"
+      "        '/proc/self/root' + path, '/proc/thread-self/fd/%d' % fd,\n"
+      "        '/proc/%d/fd/%d' % (os.getpid(), fd)]\n"
+      "for way in ways: attempt(lambda: read(way))\n"
+      "attempt(lambda: os.listdir('/box/directory'))\n"
+      "attempt(lambda: os.listdir('/proc/self/fd/%d' % etc))\n"
+      "os.chdir('/etc'); attempt(lambda: read('../etc/hostname'))\n"
+      "attempt(lambda: read('/box/../etc/hostname'))\n"
+      "attempt(lambda: read('/box/../usr/bin/env')[1:4])\n");
+  EXPECT_EQ(run->stdout_data(), Repeated("EACCES\n", 14) + "DONE ELF\n")
+      << run->stderr_data();
+  EXPECT_EQ(Free("return len(open('/etc/hostname').read()) > 0"), "True");
+}
+
+TEST(VirtualFilesystemAttack, NothingOutsideIsChanged) {
+  const auto run = RunTools(
+      "os.symlink('/dev', 'd'); os.symlink('/usr/new', 'n')\n"
+      "attempt(lambda: os.mkdir('/box/d/x'))\n"
+      "attempt(lambda: os.mkdir('/box/../usr/x'))\n"
+      "attempt(lambda: os.symlink('a', '/tmp/../usr/x'))\n"
+      "attempt(lambda: os.mkfifo('/box/d/x'))\n"
+      "attempt(lambda: os.unlink('/box/d/null'))\n"
+      "attempt(lambda: write('/box/d/x'))\n"
+      "attempt(lambda: write('/box/n'))\n"
+      "open('f', 'w').close()\n"
+      "attempt(lambda: os.chmod('/box/d/null', 0))\n"
+      "attempt(lambda: os.utime('/box/d/null'))\n"
+      "attempt(lambda: os.rename('/box/f', '/box/d/f'))\n"
+      "attempt(lambda: os.link('/box/f', '/box/d/f'))\n"
+      "attempt(lambda: os.link('/box/d/null', '/box/null'))\n"
+      "attempt(lambda: os.rename('/box/d/null', '/box/null'))\n"
+      "attempt(lambda: os.rmdir('/box')); attempt(lambda: os.rmdir('/tmp'))\n"
+      "attempt(lambda: os.rename('/tmp', '/box/tmp'))\n"
+      "attempt(lambda: write('/box/d/null'))\n");
+  EXPECT_EQ(run->stdout_data(),
+            Repeated("EACCES\n", 7) + Repeated("EPERM\n", 2) +
+                Repeated("EXDEV\n", 4) + Repeated("EBUSY\n", 3) + "DONE 1\n")
+      << run->stderr_data();
+}
+
+// The run's directories are in one that is not its own.
+TEST(VirtualFilesystemAttack, TheDirectoriesStayWhereTheyAre) {
+  const auto run = RunTools(
+      "import mmap\n"
+      "os.mkdir('d')\n"
+      "f = open('f', 'w+'); f.write('x'); f.flush()\n"
+      "kept = mmap.mmap(f.fileno(), 1)\n"
+      "real = next(line.split()[-1] for line in open('/proc/self/maps')\n"
+      "            if line.rstrip().endswith('/box/f'))\n"
+      "box = os.path.dirname(real); above = os.path.dirname(box)\n"
+      "attempt(lambda: read(box + '/f'))\n"
+      "attempt(lambda: os.rename(box, above + '/other'))\n"
+      "attempt(lambda: os.rename(box + '/d', above + '/d'))\n"
+      "attempt(lambda: os.symlink('/etc', above + '/link'))\n"
+      "attempt(lambda: os.mkdir(above + '/new'))\n"
+      "attempt(lambda: os.rmdir(above + '/shm'))\n"
+      "attempt(lambda: os.listdir(os.path.dirname(above)))\n"
+      "os.rename(box + '/d', '/tmp/d'); attempt(lambda: os.listdir('/tmp'))\n");
+  // ENOENT where the host's name for them is in /tmp.
+  EXPECT_EQ(absl::StrReplaceAll(run->stdout_data(),
+                                {{"EXDEV", "EACCES"}, {"ENOENT", "EACCES"}}),
+            "DONE x\n" + Repeated("EACCES\n", 6) + "DONE ['d']\n")
+      << run->stderr_data();
+}
+
+// ------------------------------------------------------------ other processes
+
+TEST(VirtualFilesystemAttack, OtherProcessesEntriesStayShut) {
+  const std::string act = absl::StrCat(
+      "other = ", getpid(),
+      "\n"
+      "entry = '/proc/%d' % other; fd = os.open(entry, os.O_PATH)\n"
+      "os.symlink(entry, 'link')\n"
+      "ways = [entry + '/status', '/box/link/status',\n"
+      "        '/proc/self/../%d/status' % other,\n"
+      "        '/proc/self/fd/%d/status' % fd,\n"
+      "        '/proc/self/task/../../%d/status' % other,\n"
+      "        '/dev/../proc/%d/environ' % other,\n"
+      "        entry + '/cwd/x', entry + '/fd/0', '/proc/1/status']\n"
+      "for way in ways: attempt(lambda: read(way))\n"
+      "attempt(lambda: read('status', dir_fd=fd))\n"
+      "os.chdir(entry); attempt(lambda: read('status'))\n"
+      "attempt(lambda: read('./environ')); os.chdir('task')\n"
+      "attempt(lambda: read('%d/status' % other))\n"
+      "attempt(lambda: read('../status'))\n"
+      "attempt(lambda: read('/proc/self/status'))\n"
+      "child = os.fork()\n"
+      "if child == 0: time.sleep(60)\n"
+      "attempt(lambda: read('/proc/%d/status' % child))\n"
+      "os.kill(child, 9)\n");
+  const auto run = RunTools(act);
+  EXPECT_EQ(run->stdout_data(),
+            Repeated("EACCES\n", 14) + Repeated("DONE Name:\t\n", 2))
+      << run->stderr_data();
+}
+
+TEST(VirtualFilesystemAttack, OfTheOwnEntryOnlyWhatSaysNothingOfTheHost) {
+  const auto run = RunTools(
+      "p = '/proc/self/'\n"
+      "for name in ('mounts', 'mountinfo', 'mountstats', 'net/tcp', "
+      "'net/unix',\n"
+      "             'ns/net', 'cgroup', 'attr/current', 'map_files',\n"
+      "             'pagemap', 'stack', 'task/%d/net/tcp' % os.getpid()):\n"
+      "    attempt(lambda: read(p + name))\n"
+      "attempt(lambda: os.listdir(p + 'ns'))\n"
+      "for name in 'mem', 'oom_score_adj', 'comm', 'clear_refs':\n"
+      "    attempt(lambda: os.open(p + name, os.O_WRONLY))\n"
+      "attempt(lambda: read(p + 'stat')[0:1] > '0')\n");
+  EXPECT_EQ(run->stdout_data(), Repeated("EACCES\n", 17) + "DONE True\n")
+      << run->stderr_data();
+  EXPECT_EQ(Free("return open('/proc/self/mounts').read(1) != ''"), "True");
+}
+
+TEST(VirtualFilesystemAttack, AnotherRunsFilesAreNowhere) {
+  const OtherRun other;
+  const auto run = RunTools(absl::StrCat(
+      "path = '", other.directory(),
+      "/secret'\n"
+      "attempt(lambda: read(path)); os.symlink(path, 'l')\n"
+      "attempt(lambda: read('/box/l')); attempt(lambda: read('l'))\n"
+      "attempt(lambda: read('/proc/",
+      other.pid(),
+      "/cwd/secret'))\n"
+      "attempt(lambda: read('/proc/",
+      other.pid(), "/fd/0'))\n"));
+  for (const std::string line : {"DONE", "secret"}) {
+    EXPECT_EQ(run->stdout_data().find(line), std::string::npos)
+        << run->stdout_data();
+  }
+  EXPECT_EQ(run->stderr_data(), "");
+}
+
+// ------------------------------------------------------------------- reports
+
+TEST(VirtualFilesystemAttack, AWriteOutsideIsReportedWithWhereItLed) {
+  const auto run = RunTools(
+      "os.symlink('/etc/passwd', 'link')\n"
+      "attempt(lambda: os.open('/box/link', os.O_RDWR))\n"
+      "attempt(lambda: os.open('link', os.O_RDWR))\n"
+      "attempt(lambda: write('/tmp/own'))\n");
+  EXPECT_EQ(run->stdout_data(), "EACCES\nEACCES\nDONE 1\n")
+      << run->stderr_data();
+  const auto denied = AllOf(Field(&Violation::kind, ViolationKind::kFilesystem),
+                            Field(&Violation::syscall, "openat"),
+                            Field(&Violation::path, "/etc/passwd"),
+                            Field(&Violation::action, ViolationAction::kDeny),
+                            Field(&Violation::error_number, EACCES));
+  EXPECT_THAT(run->outcome().violations, ElementsAre(denied, denied));
+}
+
+TEST(VirtualFilesystemAttack, AWriteOutsideEndsARunThatAsksForThat) {
+  ExecutionSpec spec = PythonSpec(
+      "import os\nos.symlink('/etc/passwd', 'link')\n"
+      "open('/tmp/own', 'w'); print('own', flush=True)\n"
+      "open('/box/link', 'w'); print('went on')");
+  spec.on_violation.filesystem = ViolationAction::kTerminate;
+  const auto run = RunVirtual(spec);
+  EXPECT_EQ(run->stdout_data(), "own\n");
+  EXPECT_EQ(run->outcome().kind, OutcomeKind::kFilesystemViolation);
+}
+
+// -------------------------------------------------------------------- limits
+
+TEST(VirtualFilesystemAttack, TheDirectoriesCountAsDisk) {
+  for (const std::string directory : {"/tmp", "/dev/shm", "/box"}) {
+    ExecutionSpec spec =
+        BashSpec(absl::StrCat("head -c 3000000 /dev/zero > ", directory,
+                              "/f && echo written; for i in $(seq 100); do "
+                              "head -c 9000000 /dev/zero > ",
+                              directory, "/g$i; done; echo all; sleep 60"));
+    spec.program.limits.disk_bytes = 64 << 20;
+    const auto run = RunVirtual(spec);
+    EXPECT_EQ(run->stdout_data(), "written\n");
+    EXPECT_EQ(run->outcome().kind, OutcomeKind::kDiskLimit)
+        << run->outcome().message;
+  }
+}
+
+TEST(VirtualFilesystemAttack, AFileGrowsNoFurtherThanTheProgramCould) {
+  ExecutionSpec spec = PythonSpec(
+      "import os\nopen('/tmp/f', 'w').close()\n"
+      "os.truncate('/tmp/f', 1 << 20); print(os.stat('/tmp/f').st_size, "
+      "flush=True)\n"
+      "os.truncate('/tmp/f', (1 << 20) + 1)\nprint('went on')");
+  spec.program.limits.file_bytes = 1 << 20;
+  const auto run = RunVirtual(spec);
+  EXPECT_EQ(run->stdout_data(), "1048576\n") << run->stderr_data();
+  EXPECT_EQ(run->outcome().kind, OutcomeKind::kDiskLimit)
+      << run->outcome().message;
+}
+
+TEST(VirtualFilesystemAttack, WaitingOpensEndWithTheRun) {
+  ExecutionSpec spec = PythonSpec(
+      "import os, threading\nos.mkfifo('/tmp/p')\n"
+      "for mode in [os.O_RDONLY] * 100:\n"
+      "    threading.Thread(target=os.open, args=('/tmp/p', mode)).start()\n"
+      "print('waiting', flush=True)");
+  spec.filesystem = Filesystem::kVirtual;
+  spec.program.limits.wall_time = absl::Seconds(1);
+  const auto run = SharedSandbox().Run(spec);
+  EXPECT_EQ(run->stdout_data(), "waiting\n") << run->stderr_data();
+  EXPECT_EQ(run->outcome().kind, OutcomeKind::kWallTimeLimit);
+}
+
+// --------------------------------------------------------------------- races
+
+// Two threads: `other` goes on and on while `body` does its work, two seconds
+// long, and counts in `did` what it was given of its own and in `reached` what
+// of the host's.
+ExecutionSpec Racing(const std::string& other, const std::string& body) {
+  ExecutionSpec spec = CommandSpec({"./race"});
+  spec.files = {
+      {"race.c",
+       absl::StrReplaceAll(
+           "#define _GNU_SOURCE\n"
+           "#include <fcntl.h>\n#include <pthread.h>\n"
+           "#include <stdio.h>\n#include <string.h>\n"
+           "#include <sys/stat.h>\n#include <sys/syscall.h>\n"
+           "#include <time.h>\n#include <unistd.h>\n"
+           "static volatile int over;\n"
+           "static char path[64] = \"/box/own\";\n"
+           "static int own_fd, other_fd, at_fd;\n"
+           "static double now(void) {\n"
+           "  struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t);\n"
+           "  return t.tv_sec + t.tv_nsec / 1e9;\n"
+           "}\n"
+           "static void pause_(void) {\n"
+           "  __asm__ volatile(\"\" ::: \"memory\");\n"
+           "  for (volatile int i = 0; i < 5000; ++i) {}\n"
+           "}\n"
+           "static int is_own(int fd) {\n"
+           "  char c = 0; if (fd < 0) return -1;\n"
+           "  if (read(fd, &c, 1) != 1) c = 0;\n"
+           "  close(fd); return c == 'o';\n"
+           "}\n"
+           "static void* other(void* p) {\n"
+           "  while (!over) { OTHER } return p;\n"
+           "}\n"
+           "int main(void) {\n"
+           "  int f = open(\"/box/own\", O_CREAT | O_WRONLY, 0600);\n"
+           "  if (f < 0 || write(f, \"o\", 1) != 1) return 1;\n"
+           "  mkdir(\"/tmp/dir\", 0700); link(\"own\", "
+           "\"/tmp/dir/hostname\");\n"
+           "  symlink(\"/etc\", \"/tmp/away\");\n"
+           "  own_fd = open(\"/tmp/dir\", O_RDONLY);\n"
+           "  other_fd = open(\"/etc\", O_PATH);\n"
+           "  at_fd = dup(own_fd);\n"
+           "  if (other_fd < 0 || at_fd < 0) return 2;\n"
+           "  pthread_t t; pthread_create(&t, 0, other, 0);\n"
+           "  long acts = 0, did = 0, reached = 0;\n"
+           "  for (double end = now() + 2; now() < end; ++acts) {"
+           " BODY }\n"
+           "  over = 1; pthread_join(t, 0);\n"
+           "  printf(\"%d %d %ld\\n\", did > 0, did < acts, "
+           "reached);\n"
+           "}\n",
+           {{"OTHER", other}, {"BODY", body}}),
+       sandbox::FileMode::kRegular}};
+  spec.compile =
+      CommandSpec({"/usr/bin/gcc", "-O1", "-pthread", "race.c", "-o", "race"})
+          .program;
+  return spec;
+}
+
+// Both were met, and nothing of the host's was reached.
+constexpr const char* kRaced = "1 1 0\n";
+
+constexpr const char* kRead =
+    "int got = is_own(OPEN); did += got == 1; reached += got == 0;";
+
+TEST(VirtualFilesystemRace, APathThatChangesMeanwhile) {
+  const auto run = RunVirtual(
+      Racing("strcpy(path, \"/etc/hostname\"); pause_();\n"
+             "strcpy(path, \"/box/own\"); pause_();",
+             absl::StrReplaceAll(kRead, {{"OPEN", "open(path, O_RDONLY)"}})));
+  EXPECT_EQ(run->stdout_data(), kRaced) << run->stderr_data();
+}
+
+TEST(VirtualFilesystemRace, ADirectoryThatChangesMeanwhile) {
+  const auto run = RunVirtual(
+      Racing("renameat2(AT_FDCWD, \"/tmp/dir\", AT_FDCWD, \"/tmp/away\", 2);"
+             "pause_();",
+             absl::StrReplaceAll(
+                 kRead, {{"OPEN", "open(\"/tmp/dir/hostname\", O_RDONLY)"}})));
+  EXPECT_EQ(run->stdout_data(), kRaced) << run->stderr_data();
+}
+
+TEST(VirtualFilesystemRace, ADescriptorThatChangesMeanwhile) {
+  const auto run = RunVirtual(
+      Racing("dup2(other_fd, at_fd); pause_(); dup2(own_fd, at_fd); pause_();",
+             absl::StrReplaceAll(kRead, {{"OPEN",
+                                          "openat(at_fd, \"../dir/hostname\", "
+                                          "O_RDONLY)"}})));
+  EXPECT_EQ(run->stdout_data(), kRaced) << run->stderr_data();
+}
+
+TEST(VirtualFilesystemRace, AFileThatBecomesALinkMeanwhile) {
+  const auto run = RunVirtual(
+      Racing("symlink(\"/etc/hostname\", \"/tmp/l\"); pause_();\n"
+             "rename(\"/tmp/l\", \"/tmp/x\"); link(\"/box/own\", \"/tmp/y\");\n"
+             "rename(\"/tmp/y\", \"/tmp/x\"); pause_();",
+             "truncate(\"/tmp/x\", 1); chmod(\"/tmp/x\", 0600);\n" +
+                 absl::StrReplaceAll(
+                     kRead, {{"OPEN", "open(\"/tmp/x\", O_RDONLY)"}})));
+  EXPECT_EQ(run->stdout_data(), kRaced) << run->stderr_data();
+}
+
+// A directory of the host's that everybody may write to, where this user may
+// make one that no run sees its own in place of; else one that exists.
+class HostDirectory {
+ public:
+  HostDirectory() {
+    for (const char* where : {"/opt", "/srv", "/var/lib"}) {
+      path_ = absl::StrCat(where, "/cordon-outside-", getpid());
+      made_ =
+          mkdir(path_.c_str(), 0777) == 0 && chmod(path_.c_str(), 0777) == 0;
+      if (made_) return;
+    }
+    path_ = "/etc";
+  }
+  // Whether nothing was made in it.
+  ~HostDirectory() {
+    if (!made_) return;
+    EXPECT_EQ(rmdir(path_.c_str()), 0);
+  }
+  HostDirectory(const HostDirectory&) = delete;
+  HostDirectory& operator=(const HostDirectory&) = delete;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  bool made_ = false;
+};
+
+TEST(VirtualFilesystemRace, NamesAreMadeInOwnDirectoriesOnly) {
+  const HostDirectory outside;
+  const auto run = RunVirtual(Racing(
+      absl::StrCat(
+          "static int first = 1; if (first) { first = 0; "
+          "unlink(\"/tmp/away\"); symlink(\"",
+          outside.path(),
+          "\", \"/tmp/away\"); }\n"
+          "renameat2(AT_FDCWD, \"/tmp/dir\", AT_FDCWD, \"/tmp/away\", 2);"
+          "pause_();"),
+      absl::StrReplaceAll(
+          "char n[64]; sprintf(n, \"/tmp/dir/%ld\", acts);\n"
+          "int made = 0; switch (acts % 5) {\n"
+          "  case 0: made = mkdir(n, 0700) == 0; break;\n"
+          "  case 1: made = mknod(n, S_IFIFO | 0600, 0) == 0; break;\n"
+          "  case 2: made = symlink(\"x\", n) == 0; break;\n"
+          "  case 3: made = link(\"/box/own\", n) == 0; break;\n"
+          "  case 4: { int fd = open(n, O_CREAT | O_RDWR, 0600);\n"
+          "    made = fd >= 0; close(fd); break; } }\n"
+          "did += made;\n"
+          "sprintf(n, \"OUT/%ld\", acts); struct stat s;\n"
+          "reached += lstat(n, &s) == 0;",
+          {{"OUT", outside.path()}})));
+  EXPECT_EQ(run->stdout_data(), kRaced) << run->stderr_data();
+}
+
+// Threads that are held, killed, stopped and replaced while they are.
+TEST(VirtualFilesystemRace, ProgramsThatEndWhileTheyAreRedirected) {
+  const auto run = RunTools(
+      "os.mkdir('/tmp/d')\n"
+      "import random, shutil, subprocess\n"
+      "shutil.copy('/bin/true', '/tmp/true')\n"
+      "def storm():\n"
+      "    while True: os.chdir('/tmp/d'); os.chdir('/box')\n"
+      "end = time.monotonic() + 3; ended = went = 0\n"
+      "while time.monotonic() < end:\n"
+      "    child = os.fork()\n"
+      "    if child == 0:\n"
+      "        for _ in range(2): threading.Thread(target=storm).start()\n"
+      "        time.sleep(random.random() / 500)\n"
+      "        if random.random() < .5: os.execv('/tmp/true', ['x'])\n"
+      "        time.sleep(60)\n"
+      "    time.sleep(random.random() / 100)\n"
+      "    if random.random() < .3: os.kill(child, signal.SIGSTOP)\n"
+      "    if random.random() < .3: os.kill(child, signal.SIGCONT)\n"
+      "    if random.random() < .7: time.sleep(.01); os.kill(child, 9)\n"
+      "    else:\n"
+      "        time.sleep(.02); os.kill(child, 9)\n"
+      "    status = os.waitpid(child, 0)[1]\n"
+      "    ended += status == 9; went += status == 0\n"
+      "print(ended > 0, went > 0, subprocess.run(['/tmp/true']).returncode,"
+      " flush=True)\n"
+      "for _ in range(8): threading.Thread(target=storm).start()\n"
+      "time.sleep(.2); os._exit(7)\n");
+  EXPECT_EQ(run->stdout_data(), "True True 0\n") << run->stderr_data();
+  EXPECT_EQ(run->outcome().kind, OutcomeKind::kExited)
+      << run->outcome().message;
+  EXPECT_EQ(run->outcome().exit_code, 7);
+}
+
+}  // namespace
+}  // namespace cordon::testing
