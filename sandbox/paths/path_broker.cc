@@ -317,6 +317,12 @@ BrokeredPath PathBroker::OpenObject(const Request& request, const Place& place,
   const uint64_t flags = request.call.flags;
   struct stat status;
   if (fstat(object.get(), &status) != 0) return Answered(errno);
+  // A descriptor of a path alone cannot be handed over (seccomp_unotify(2)):
+  // one for reading takes its place, where there can be one.
+  if ((flags & O_PATH) != 0 && !S_ISDIR(status.st_mode) &&
+      !S_ISREG(status.st_mode)) {
+    return Answered(EOPNOTSUPP);
+  }
   if (S_ISLNK(status.st_mode)) return Answered(ELOOP);
   if (place.region == Region::kProcess) {
     // Looked at once more: the walk knows names, this is about the last one.

@@ -25,6 +25,10 @@ FinalLink UnlessNoFollow(uint64_t flags) {
 }
 
 PathCall Open(PathArgument path, uint64_t flags, uint64_t mode) {
+  // A path alone: the rest means nothing.
+  if ((flags & O_PATH) != 0) {
+    flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  }
   // What is made anew is not followed to (open(2), O_EXCL).
   const bool makes_new = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
   return {.operation = Operation::kOpen,
