@@ -42,16 +42,22 @@ class Result(unittest.TestResult):
             self.fail(test, error)
 
 
-support.use_resources = []
-support.verbose = False
-module = "test." + os.environ["TEST_MODULE"]
-try:
-    suite = unittest.defaultTestLoader.loadTestsFromName(module)
-except unittest.SkipTest as reason:
-    # The module finds that what it tests does not work here.
-    OUT.write(f"log of {module}\n{reason}\nend of log\ncase {module} failed\n")
-else:
-    suite.run(Result())
-OUT.write("came to its end\n")
-OUT.flush()
-os._exit(0)
+def main():
+    support.use_resources = []
+    support.verbose = False
+    module = "test." + os.environ["TEST_MODULE"]
+    try:
+        suite = unittest.defaultTestLoader.loadTestsFromName(module)
+    except unittest.SkipTest as reason:
+        # The module finds that what it tests does not work here.
+        OUT.write(f"log of {module}\n{reason}\nend of log\ncase {module} failed\n")
+    else:
+        suite.run(Result())
+    OUT.write("came to its end\n")
+    OUT.flush()
+    os._exit(0)
+
+
+# multiprocessing's children import this file.
+if __name__ == "__main__":
+    main()
