@@ -341,7 +341,9 @@ BrokeredPath PathBroker::OpenObject(const Request& request, const Place& place,
     if (absl::StartsWith(real, "pipe:[")) return OpenPipe(request, object);
     if (!MayOpen(real, flags)) {
       BrokeredPath refused = Answered(EACCES);
-      if (Writes(flags) && absl::StartsWith(real, "/")) {
+      const bool is_told = Writes(flags) || (grant_.audit == AuditScope::kAll &&
+                                             (flags & O_PATH) == 0);
+      if (is_told && absl::StartsWith(real, "/")) {
         refused.path = std::move(real);
       }
       return refused;
@@ -641,6 +643,13 @@ BrokeredPath PathBroker::Execute(const Request& request) const {
   }
   BrokeredPath elsewhere = {.kind = Kind::kElsewhere,
                             .path = PathOfDescriptor(object.get())};
+  // Landlock's answer, which would tell nobody.
+  if (!IsExpectedExecution(grant_.writable, grant_.readable, elsewhere.path)) {
+    elsewhere.kind = Kind::kAnswered;
+    elsewhere.error_number = EACCES;
+    if (grant_.audit != AuditScope::kAll) elsewhere.path.clear();
+    return elsewhere;
+  }
   std::vector<std::string> interpreter = InterpreterOf(object);
   if (interpreter.empty()) {
     return place.needs_view ? std::move(elsewhere) : BrokeredPath();

@@ -27,6 +27,7 @@
 #include "sandbox/paths/path_call.h"
 #include "sandbox/paths/run_rights.h"
 #include "sandbox/paths/virtual_tree.h"
+#include "sandbox/spec/violation.h"
 #include "sandbox/supervise/write_target.h"
 
 namespace cordon::sandbox {
@@ -57,8 +58,8 @@ struct BrokeredPath {
   Kind kind = Kind::kUnconcerned;
   int error_number = 0;
   int64_t value = 0;
-  // A real path: with kElsewhere, and with kAnswered what an open for writing
-  // led to that the run may not write.
+  // A real path: with kElsewhere, and with kAnswered what the call led to and
+  // the run may not write, or, where that is told, read or execute.
   std::string path;
   std::vector<std::string> arguments;
   FifoOpen fifo;
@@ -71,6 +72,8 @@ struct PathGrant {
   std::optional<RunOwner> owner;
   WritableView writable;
   ReadableView readable;
+  // Whether what the run may not read or execute is told as well.
+  AuditScope audit = AuditScope::kWrites;
   // RLIMIT_FSIZE of the run's processes, in bytes (getrlimit(2)).
   uint64_t file_bytes = 0;
 };

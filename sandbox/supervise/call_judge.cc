@@ -1,4 +1,4 @@
-// The doors are JudgeCall and JudgeWriteOutside.
+// The doors are JudgeCall and JudgeRefused.
 
 #include "sandbox/supervise/call_judge.h"
 
@@ -198,9 +198,8 @@ JudgedCall JudgeMetadataChange(const seccomp_notif& notification,
 
 }  // namespace
 
-JudgedCall JudgeWriteOutside(const seccomp_notif& notification,
-                             std::string path,
-                             const OnViolation& on_violation) {
+JudgedCall JudgeRefused(const seccomp_notif& notification, std::string path,
+                        const OnViolation& on_violation) {
   Violation violation = MakeViolation(notification, ViolationKind::kFilesystem);
   violation.path = std::move(path);
   return Breach(std::move(violation), on_violation, CallAnswer::kFail, EACCES);

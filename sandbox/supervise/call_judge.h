@@ -85,10 +85,10 @@ struct JudgeContext {
 JudgedCall JudgeCall(const seccomp_notif& notification,
                      const JudgeContext& context);
 
-// An open or truncation of `path`, outside of what the run may write to, that
-// the supervisor has refused.
-JudgedCall JudgeWriteOutside(const seccomp_notif& notification,
-                             std::string path, const OnViolation& on_violation);
+// A call that the supervisor has refused because it led to `path`, outside of
+// what the run may reach.
+JudgedCall JudgeRefused(const seccomp_notif& notification, std::string path,
+                        const OnViolation& on_violation);
 
 }  // namespace cordon::sandbox
 

@@ -45,7 +45,12 @@ int CallRedirects::Begin(const seccomp_notif& notification, std::string path,
     return !entry.second.held && syscall(SYS_tkill, entry.first, 0) != 0;
   });
   if (redirects_.size() >= kMostRedirects) return EAGAIN;
-  if (ptrace(PTRACE_SEIZE, tid, nullptr, nullptr) != 0) return EPERM;
+  // Held already: a handler of a signal took it away from an earlier one.
+  const auto earlier = redirects_.find(tid);
+  const bool is_held = earlier != redirects_.end() && earlier->second.held;
+  if (!is_held && ptrace(PTRACE_SEIZE, tid, nullptr, nullptr) != 0) {
+    return EPERM;
+  }
   ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr);
   Redirect& redirect = redirects_[tid];
   redirect = {.state = State::kStopping,
@@ -107,8 +112,7 @@ bool CallRedirects::StepOne(pid_t tid, Redirect& redirect) {
   siginfo_t info = {};
   if (waitid(P_PID, static_cast<id_t>(tid), &info,
              WSTOPPED | WNOHANG | __WALL) != 0) {
-    // Gone, or dead, which ReapThreads and the run's end look after.
-    return errno == EINTR || !IsProcess(tid);
+    return errno == EINTR;  // Or it is gone.
   }
   if (info.si_pid == 0) return true;
   return OnStop(tid, redirect, info.si_status);

@@ -61,8 +61,8 @@ void Supervision::SettlePathCall(const seccomp_notif& notification,
       break;
   }
   if (!performed.path.empty()) {
-    JudgedCall breach = JudgeWriteOutside(
-        notification, std::move(performed.path), plan_.on_violation);
+    JudgedCall breach = JudgeRefused(notification, std::move(performed.path),
+                                     plan_.on_violation);
     HandleCall(notification.id, static_cast<pid_t>(notification.pid),
                std::move(breach));
     return;
@@ -76,6 +76,10 @@ void Supervision::TryFifosAgain() {
   std::vector<WaitingFifo> waiting = std::exchange(waiting_fifos_, {});
   for (WaitingFifo& open : waiting) {
     if (!IsWaiting(open.notification.id)) continue;
+    if (HasSignal(static_cast<pid_t>(open.notification.pid))) {
+      AnswerCall(listener_.fd.get(), open.notification.id, EINTR);
+      continue;
+    }
     BrokeredPath performed = paths_->TryAgain(
         open.notification.id, std::move(open.fifo), listener_.fd.get());
     if (performed.kind == BrokeredPath::Kind::kWaits) {

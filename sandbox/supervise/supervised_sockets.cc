@@ -27,8 +27,10 @@ namespace {
 // How long a signal waits for a connect that it interrupts.
 constexpr absl::Duration kSignalsPause = absl::Milliseconds(20);
 
-// Whether the thread has a signal that it does not block (proc_pid_status(5)).
-bool HasSignal(pid_t tid) {
+}  // namespace
+
+// proc_pid_status(5).
+bool Supervision::HasSignal(pid_t tid) {
   const std::string status = ReadProcFile(tid, "status");
   const auto mask = [&status](absl::string_view key) {
     uint64_t bits = 0;
@@ -41,8 +43,6 @@ bool HasSignal(pid_t tid) {
   };
   return ((mask("SigPnd") | mask("ShdPnd")) & ~mask("SigBlk")) != 0;
 }
-
-}  // namespace
 
 void Supervision::PerformSocketCall(const seccomp_notif& notification,
                                     Violation violation, absl::Time since) {

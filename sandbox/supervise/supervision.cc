@@ -58,6 +58,7 @@ Supervision::Supervision(EventLoop* loop, RunningChild child,
                              .owner = plan_.owner,
                              .writable = plan_.writable,
                              .readable = plan_.readable,
+                             .audit = plan_.audit,
                              .file_bytes = plan_.limits.file_bytes});
     broker_.SetPaths(&*paths_);
   }

@@ -66,6 +66,7 @@ struct SupervisionPlan {
   // and whose files its are, where that is not the server's user.
   std::optional<VirtualTree> tree;
   std::optional<RunOwner> owner;
+  AuditScope audit = AuditScope::kWrites;
   // The run's directory, borrowed until Create returns, and who measures it;
   // null: nobody.
   int directory = -1;
@@ -205,6 +206,9 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
   Connecting* WatchConnection(const BrokeredCall& performed);
   void OnConnected(Connecting& connecting);
   bool IsWaiting(uint64_t call) const;
+  // Whether the thread has a signal that it does not block: a call that it
+  // waits for is then interrupted.
+  static bool HasSignal(pid_t tid);
   void LookForSignals();
   void ForgetConnections();
   void AskForSpace(HeldCall call);

@@ -278,6 +278,33 @@ TEST(VirtualFilesystemAttack, AWriteOutsideIsReportedWithWhereItLed) {
   EXPECT_THAT(run->outcome().violations, ElementsAre(denied, denied));
 }
 
+TEST(VirtualFilesystemAttack, AnAuditTellsReadsAndExecutionsToo) {
+  ExecutionSpec spec = PythonSpec(absl::StrCat(
+      kTools,
+      "os.symlink('/etc/hostname', 'link'); os.symlink('/usr/bin/env', 'env')\n"
+      "attempt(lambda: read('/box/link')); attempt(lambda: read('/tmp/no'))\n"
+      "attempt(lambda: os.execv('/box/link', ['x']))\n"
+      "os.close(os.open('/box/env', os.O_RDONLY))\n"
+      "sys.stdout.flush(); os.execv('/box/env', ['env', 'echo', 'own'])\n"));
+  spec.audit = sandbox::AuditScope::kAll;
+  const auto run = RunVirtual(spec);
+  EXPECT_EQ(run->stdout_data(), "EACCES\nENOENT\nEACCES\nown\n")
+      << run->stderr_data();
+  const auto told = [](const std::string& call) {
+    return AllOf(Field(&Violation::syscall, call),
+                 Field(&Violation::path, "/etc/hostname"));
+  };
+  // Where it is executable, which is the host's doing.
+  struct stat status;
+  ASSERT_EQ(stat("/etc/hostname", &status), 0);
+  if ((status.st_mode & 0111) != 0) {
+    EXPECT_THAT(run->outcome().violations,
+                ElementsAre(told("openat"), told("execve")));
+  } else {
+    EXPECT_THAT(run->outcome().violations, ElementsAre(told("openat")));
+  }
+}
+
 TEST(VirtualFilesystemAttack, AWriteOutsideEndsARunThatAsksForThat) {
   ExecutionSpec spec = PythonSpec(
       "import os\nos.symlink('/etc/passwd', 'link')\n"

@@ -101,6 +101,83 @@ TEST(VirtualFilesystem, AnInterpreterOfTheRunsOwn) {
             "required file not found\n");
 }
 
+TEST(VirtualFilesystem, FifosMeet) {
+  EXPECT_EQ(Shell("mkfifo /tmp/p; (sleep .05; echo over > /tmp/p) & cat /tmp/p;"
+                  "wait; (sleep .05; cat /tmp/p) & echo back > /tmp/p; wait;"
+                  "cat <(echo substituted); exec 3<>/tmp/p; echo both >&3;"
+                  "read -r line <&3; echo $line;"
+                  "timeout .2 cat < /tmp/none; (timeout .1 cat) < /dev/null;"
+                  "rm /tmp/p; ls /tmp"),
+            "over\nback\nsubstituted\nboth\n"
+            "/bin/bash: line 2: /tmp/none: No such file or directory\n");
+  EXPECT_EQ(Python("import os, signal\n"
+                   "os.mkfifo('/tmp/p')\n"
+                   "def stop(*_): raise TimeoutError\n"
+                   "signal.signal(signal.SIGALRM, stop)\n"
+                   "signal.setitimer(signal.ITIMER_REAL, .05)\n"
+                   "try: open('/tmp/p')\n"
+                   "except TimeoutError: print('interrupted')\n"
+                   "try: os.open('/tmp/p', os.O_WRONLY | os.O_NONBLOCK)\n"
+                   "except OSError as error: print(error.strerror)\n"),
+            "interrupted\nNo such device or address\n");
+}
+
+TEST(VirtualFilesystem, Sockets) {
+  EXPECT_EQ(Python("import socket\n"
+                   "s = socket.socket(socket.AF_UNIX); s.bind('/tmp/s')\n"
+                   "s.listen()\n"
+                   "for name in '/tmp/s', '/var/tmp/s', '/box/../tmp/s':\n"
+                   "  c = socket.socket(socket.AF_UNIX); c.connect(name)\n"
+                   "  s.accept()[0].send(b'x'); print(c.recv(1))\n"
+                   "for name in '/tmp/none', '/box/none':\n"
+                   "  try: socket.socket(socket.AF_UNIX).connect(name)\n"
+                   "  except OSError as error: print(error.strerror)\n"),
+            "b'x'\nb'x'\nb'x'\nNo such file or directory\n"
+            "No such file or directory\n");
+}
+
+TEST(VirtualFilesystem, WhatTheRestOfTheCallsSay) {
+  EXPECT_EQ(
+      Python("import ctypes, errno, os, stat, tempfile\n"
+             "def name(act):\n"
+             "  try: return act()\n"
+             "  except OSError as e: return errno.errorcode[e.errno]\n"
+             "os.umask(0o027); os.mkdir('/tmp/d', 0o777)\n"
+             "open('/tmp/d/f', 'w').close()\n"
+             "print([oct(os.stat(p).st_mode & 0o7777) for p in "
+             "('/tmp/d', '/tmp/d/f')])\n"
+             "os.umask(0); os.mkdir('/tmp/e', 0o777); os.close(os.open("
+             "'/tmp/e/f', os.O_CREAT | os.O_WRONLY, 0o666))\n"
+             "print([oct(os.stat(p).st_mode & 0o7777) for p in "
+             "('/tmp/e', '/tmp/e/f')])\n"
+             "print(os.access('/tmp/d', os.W_OK), os.access('/tmp/d/f', "
+             "os.X_OK))\n"
+             "print(os.statvfs('/tmp').f_bsize == os.statvfs('.').f_bsize)\n"
+             "os.symlink('d', '/tmp/l'); print(os.path.islink('/tmp/l'), "
+             "os.listdir('/tmp/l'))\n"
+             "print(name(lambda: os.open('/tmp/l', os.O_NOFOLLOW)))\n"
+             "print(name(lambda: os.open('/tmp/l', os.O_CREAT | os.O_EXCL)))\n"
+             "print(name(lambda: os.open('/tmp/d/f/', os.O_RDONLY)))\n"
+             "print(name(lambda: os.open('/tmp/d', os.O_WRONLY)))\n"
+             "print(name(lambda: os.mkdir('/tmp/d')))\n"
+             "print(name(lambda: os.rmdir('/tmp/d')))\n"
+             "print(name(lambda: os.unlink('/tmp/d')))\n"
+             "print(name(lambda: os.open('/tmp/d/f/g', os.O_RDONLY)))\n"
+             "print(name(lambda: os.open('/tmp/' + 'x' * 256, 0)))\n"
+             "os.symlink('m', '/tmp/m'); print(name(lambda: open('/tmp/m')))\n"
+             "print(os.listxattr('/tmp/d'))\n"
+             "with tempfile.TemporaryFile() as f: f.write(b'x'); "
+             "print(f.tell())\n"
+             "os.chmod('/tmp/d', 0); print(name(lambda: os.listdir('/tmp/d')))"
+             "\n"
+             "os.chmod('/tmp/d', 0o700); os.chdir('/tmp/d'); os.rmdir('/tmp/e')"
+             " if not os.remove('/tmp/e/f') else 0\n"
+             "os.remove('f'); os.rmdir('/tmp/d'); print(name(os.getcwd))\n"),
+      "['0o750', '0o640']\n['0o777', '0o666']\nTrue False\nTrue\n"
+      "True ['f']\nELOOP\nEEXIST\nENOTDIR\nEISDIR\nEEXIST\nENOTEMPTY\n"
+      "EISDIR\nENOTDIR\nENAMETOOLONG\nELOOP\n[]\n1\nEACCES\nENOENT\n");
+}
+
 TEST(VirtualFilesystem, SharedMemoryAndSemaphores) {
   EXPECT_EQ(Python("from multiprocessing import *\n"
                    "from multiprocessing import shared_memory\n"
