@@ -1,10 +1,13 @@
 #include "client/explain.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
@@ -71,6 +74,85 @@ absl::string_view RuleOf(v1::Violation::Kind kind) {
   }
 }
 
+// An open that would have written (open(2)); by the registers.
+bool OpensForWriting(const v1::Violation& violation) {
+  const bool at = violation.syscall() == "openat";
+  if (violation.syscall() == "creat" || violation.syscall() == "truncate") {
+    return true;
+  }
+  if (!at && violation.syscall() != "open") return false;
+  const int flags = at ? 2 : 1;
+  return violation.arguments_size() > flags &&
+         (violation.arguments(flags) & (O_ACCMODE | O_CREAT | O_TRUNC)) != 0;
+}
+
+bool IsBeneath(absl::string_view path, absl::string_view directory) {
+  return path == directory ||
+         absl::StartsWith(path, absl::StrCat(directory, "/"));
+}
+
+std::string AllowedFile(const v1::Violation& violation) {
+  for (const absl::string_view directory :
+       {"/tmp", "/var/tmp", "/dev/shm", "/proc/self"}) {
+    if (IsBeneath(violation.path(), directory)) {
+      return absl::StrCat("a run has a ", directory,
+                          " of its own with --filesystem=virtual");
+    }
+  }
+  if (violation.syscall() == "execve") {
+    return "it may execute what is in /usr and in its own directory";
+  }
+  if (OpensForWriting(violation)) {
+    return "it may write in its own directory, $HOME";
+  }
+  if (absl::StartsWith(violation.syscall(), "open")) {
+    return "it may read its own directory, /usr and what its language needs";
+  }
+  return "it may change files in its own directory, $HOME";
+}
+
+std::string AllowedConnection(const v1::Violation& violation) {
+  const std::string& address = violation.address();
+  constexpr char kWhereGranted[] = ", where the server grants that";
+  if (address == "AF_INET" || address == "AF_INET6") {
+    return absl::StrCat(
+        "internet sockets exist with --network=loopback, allow-list or full",
+        kWhereGranted);
+  }
+  if (absl::StartsWith(address, "/") || absl::StartsWith(address, "@")) {
+    return "it may name and reach unix sockets in its own directory";
+  }
+  if (absl::StrContains(address, ':')) {
+    return absl::StrCat("--network=allow-list --allow-host=", address,
+                        " allows it", kWhereGranted);
+  }
+  return "it may have stream sockets of AF_UNIX, and of the internet with "
+         "--network";
+}
+
+// What the run might have done instead, or been given; empty: nothing.
+std::string Allowed(const v1::Violation& violation) {
+  switch (violation.kind()) {
+    case v1::Violation::SYSCALL:
+      return "no request allows it";
+    case v1::Violation::FILESYSTEM:
+      return AllowedFile(violation);
+    case v1::Violation::NETWORK:
+      return AllowedConnection(violation);
+    case v1::Violation::PROCESS:
+      return v1::ErrnoOf(violation) == EAGAIN
+                 ? "--processes says how many it may have"
+                 : "it may steer processes of its own";
+    default:
+      return "";
+  }
+}
+
+std::string WithAllowed(std::string line, const v1::Violation& violation) {
+  const std::string allowed = Allowed(violation);
+  return allowed.empty() ? line : absl::StrCat(line, "; ", Printable(allowed));
+}
+
 // The breach that ended the run: the last one marked so, or the last at all.
 const v1::Violation* FatalViolation(const v1::Result& result) {
   const v1::Violation* fatal = nullptr;
@@ -113,8 +195,9 @@ Explanation Breach(const v1::Result& result, v1::Violation::Kind kind) {
         absl::StrCat("the program was killed: it made a call ", RuleOf(kind)));
   }
   return Ended(ExitCode::kBreach,
-               absl::StrCat("the program was killed: it called ",
-                            CallOf(*violation), ", ", RuleOf(kind)));
+               WithAllowed(absl::StrCat("the program was killed: it called ",
+                                        CallOf(*violation), ", ", RuleOf(kind)),
+                           *violation));
 }
 
 Explanation CompileFailed(const v1::Result& result) {
@@ -242,9 +325,11 @@ std::vector<std::string> DescribeRemarks(const v1::Result& result) {
   std::vector<std::pair<std::string, int>> denied;
   for (const v1::Violation& violation : result.violations()) {
     if (violation.action() == v1::Violation::TERMINATED) continue;
-    std::string line = absl::StrCat(
-        "denied: ", CallOf(violation), ", ", RuleOf(violation.kind()),
-        "; the program saw ", ErrnoName(v1::ErrnoOf(violation)));
+    std::string line =
+        WithAllowed(absl::StrCat("denied: ", CallOf(violation), ", ",
+                                 RuleOf(violation.kind()), "; the program saw ",
+                                 ErrnoName(v1::ErrnoOf(violation))),
+                    violation);
     bool is_known = false;
     for (auto& [known, count] : denied) {
       if (known != line) continue;

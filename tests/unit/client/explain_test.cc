@@ -1,6 +1,7 @@
 #include "client/explain.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 
 #include <string>
@@ -196,6 +197,56 @@ TEST(DescribeRemarksTest, DeniedBreachesAreToldAndEqualOnesOnce) {
               ElementsAre(AllOf(HasSubstr("openat of /etc/passwd"),
                                 HasSubstr("EACCES"), HasSubstr("(3 times)")),
                           HasSubstr("7 more")));
+}
+
+v1::Result WithDenied(v1::Violation::Kind kind, const char* call) {
+  v1::Result result = WithOutcome(v1::EXITED);
+  v1::Violation& violation = *result.add_violations();
+  violation.set_kind(kind);
+  violation.set_syscall(call);
+  violation.set_action(v1::Violation::DENIED);
+  violation.set_errno(EACCES);
+  return result;
+}
+
+TEST(DescribeRemarksTest, ABreachNamesWhatWouldHaveBeenAllowed) {
+  const auto file = [](const char* call, const char* path, uint64_t flags) {
+    v1::Result result = WithDenied(v1::Violation::FILESYSTEM, call);
+    v1::Violation& violation = *result.mutable_violations(0);
+    violation.set_path(path);
+    for (const uint64_t argument : {uint64_t{0}, uint64_t{0}, flags}) {
+      violation.add_arguments(argument);
+    }
+    return DescribeRemarks(result);
+  };
+  EXPECT_THAT(file("openat", "/etc/passwd", O_WRONLY),
+              ElementsAre(HasSubstr("; it may write in its own directory")));
+  EXPECT_THAT(file("openat", "/etc/shadow", O_RDONLY),
+              ElementsAre(HasSubstr("; it may read its own directory, /usr")));
+  EXPECT_THAT(file("execve", "/opt/x", 0),
+              ElementsAre(HasSubstr("; it may execute what is in /usr")));
+  EXPECT_THAT(file("openat", "/tmp/x", O_WRONLY),
+              ElementsAre(HasSubstr("a /tmp of its own with "
+                                    "--filesystem=virtual")));
+  const auto connection = [](const char* address) {
+    v1::Result result = WithDenied(v1::Violation::NETWORK, "connect");
+    result.mutable_violations(0)->set_address(address);
+    return DescribeRemarks(result);
+  };
+  EXPECT_THAT(connection("10.0.0.1:80"),
+              ElementsAre(HasSubstr("--allow-host=10.0.0.1:80 allows it")));
+  EXPECT_THAT(connection("AF_INET"),
+              ElementsAre(HasSubstr("--network=loopback")));
+  EXPECT_THAT(connection("/run/docker.sock"),
+              ElementsAre(HasSubstr("unix sockets in its own directory")));
+  EXPECT_THAT(connection("AF_NETLINK"),
+              ElementsAre(HasSubstr("stream sockets of AF_UNIX")));
+  v1::Result process = WithDenied(v1::Violation::PROCESS, "kill");
+  EXPECT_THAT(DescribeRemarks(process),
+              ElementsAre(HasSubstr("processes of its own")));
+  process.mutable_violations(0)->set_errno(EAGAIN);
+  EXPECT_THAT(DescribeRemarks(process),
+              ElementsAre(HasSubstr("; --processes says how many")));
 }
 
 TEST(DescribeRemarksTest, TheBreachThatEndedTheRunIsNotARemark) {
