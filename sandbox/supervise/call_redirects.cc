@@ -4,6 +4,7 @@
 
 #include <asm/unistd.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
@@ -13,6 +14,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -24,7 +26,7 @@ namespace cordon::sandbox {
 namespace {
 
 // Of one run, at once.
-constexpr size_t kMostRedirects = 1024;
+constexpr size_t kMostRedirects = 256;
 constexpr uint64_t kRedZone = 128;    // System V ABI for x86_64.
 constexpr uint64_t kInstruction = 2;  // "syscall"
 constexpr int kEventShift = 8;
@@ -32,6 +34,26 @@ constexpr int kEventShift = 8;
 // For the next stop, which is a context switch away as a rule.
 constexpr int kLooks = 20;
 constexpr absl::Duration kBetweenLooks = absl::Microseconds(10);
+
+// An array that ends with a null pointer; nullopt: it cannot be read, or does
+// not end.
+std::optional<std::vector<uint64_t>> ReadPointers(pid_t tid, uint64_t address) {
+  constexpr size_t kMost = 1 << 16;
+  constexpr uint64_t kPage = 4096;
+  std::vector<uint64_t> all;
+  if (address == 0) return all;
+  uint64_t page[kPage / sizeof(uint64_t)];
+  while (all.size() < kMost && address % sizeof(uint64_t) == 0) {
+    const uint64_t size = kPage - address % kPage;
+    if (!ReadProgramBytes(tid, address, page, size)) return std::nullopt;
+    for (size_t i = 0; i < size / sizeof(uint64_t); ++i) {
+      if (page[i] == 0) return all;
+      all.push_back(page[i]);
+    }
+    address += size;
+  }
+  return std::nullopt;
+}
 
 bool IsProcess(pid_t tid) { return syscall(SYS_tgkill, tid, tid, 0) == 0; }
 
@@ -84,14 +106,19 @@ bool CallRedirects::Continue(const seccomp_notif& notification, int listener) {
       notification.data.args[0] != redirect.new_argument) {
     return false;
   }
+  // A handler of a signal may have used that part of the stack meanwhile.
+  const bool put = Put(tid, redirect, [&] {
+    return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &notification.id) == 0;
+  });
+  if (!put) AnswerCall(listener, notification.id, EFAULT);
   if (!redirect.held) {
     redirects_.erase(found);
-    LetContinue(listener, notification.id);
+    if (put) LetContinue(listener, notification.id);
     return true;
   }
   ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr);
   redirect.state = State::kReturning;
-  LetContinue(listener, notification.id);
+  if (put) LetContinue(listener, notification.id);
   return true;
 }
 
@@ -137,68 +164,54 @@ bool CallRedirects::OnStop(pid_t tid, Redirect& redirect, int status) {
   return true;
 }
 
-// Strings and array go where `registers.rsp` says, which is moved down; it is a
-// copy that nobody sets.
-bool CallRedirects::PutArguments(pid_t tid, Redirect& redirect,
-                                 user_regs_struct& registers) {
-  // Each is held in the supervisor's memory for a moment.
-  constexpr size_t kMost = 65536;
+// Where everything goes follows from the redirect alone, so that it can be put
+// there once more.
+bool CallRedirects::Put(pid_t tid, Redirect& redirect,
+                        absl::FunctionRef<bool()> still_there) {
+  uint64_t top = redirect.stack - kRedZone;
   const auto put = [&](const void* data, size_t size) {
-    registers.rsp = (registers.rsp - size) & ~uint64_t{15};
-    return WriteProgramBytes(tid, registers.rsp, data, size,
-                             [] { return true; });
+    top = (top - size) & ~uint64_t{15};
+    return WriteProgramBytes(tid, top, data, size, still_there);
   };
-  std::vector<uint64_t> all;
+  if (!put(redirect.path.c_str(), redirect.path.size() + 1)) return false;
+  redirect.new_argument = top;
+  redirect.new_argv = redirect.old_argv;
+  if (redirect.arguments.empty()) return true;
+  std::vector<uint64_t> argv;
   for (const std::string& argument : redirect.arguments) {
     if (!put(argument.c_str(), argument.size() + 1)) return false;
-    all.push_back(registers.rsp);
+    argv.push_back(top);
   }
   // The old first one is what the interpreter gets another name for.
-  uint64_t address = registers.rsi;
-  for (bool is_first = true; address != 0 && all.size() < kMost;
-       is_first = false) {
-    uint64_t argument = 0;
-    if (!ReadProgramBytes(tid, address, &argument, sizeof(argument))) {
-      return false;
-    }
-    if (argument == 0) break;
-    if (!is_first) all.push_back(argument);
-    address += sizeof(argument);
-  }
-  all.push_back(0);
-  if (!put(all.data(), all.size() * sizeof(all[0]))) return false;
-  registers.rsi = registers.rsp;
+  const std::optional<std::vector<uint64_t>> old =
+      ReadPointers(tid, redirect.old_argv);
+  if (!old.has_value()) return false;
+  if (!old->empty()) argv.insert(argv.end(), old->begin() + 1, old->end());
+  argv.push_back(0);
+  if (!put(argv.data(), argv.size() * sizeof(argv[0]))) return false;
+  redirect.new_argv = top;
   return true;
 }
 
 bool CallRedirects::Rewrite(pid_t tid, Redirect& redirect) {
   user_regs_struct registers;
-  const uint64_t size = redirect.path.size() + 1;
   bool rewritten = ptrace(PTRACE_GETREGS, tid, nullptr, &registers) == 0 &&
                    registers.rip == redirect.instruction;
   if (rewritten) {
-    const uint64_t stack = registers.rsp;
-    redirect.new_argument = (stack - kRedZone - size) & ~uint64_t{15};
+    redirect.stack = registers.rsp;
+    redirect.old_argv = registers.rsi;
     // It is held: its id is nobody else's.
-    rewritten =
-        WriteProgramBytes(tid, redirect.new_argument, redirect.path.c_str(),
-                          size, [] { return true; });
-    if (rewritten && !redirect.arguments.empty()) {
-      registers.rsp = redirect.new_argument;
-      rewritten = PutArguments(tid, redirect, registers);
-      registers.rsp = stack;
-    }
-    registers.rax = rewritten ? static_cast<uint64_t>(redirect.number)
-                              : static_cast<uint64_t>(-EFAULT);
+    rewritten = Put(tid, redirect, [] { return true; });
     registers.orig_rax = static_cast<uint64_t>(-1);  // Not to be restarted.
+    registers.rax = static_cast<uint64_t>(-EFAULT);
     if (rewritten) {
+      registers.rax = static_cast<uint64_t>(redirect.number);
       registers.rip -= kInstruction;
       registers.rdi = redirect.new_argument;
+      registers.rsi = redirect.new_argv;
     }
     rewritten &= ptrace(PTRACE_SETREGS, tid, nullptr, &registers) == 0;
   }
-  redirect.path.clear();
-  redirect.arguments.clear();
   const bool stays_held = rewritten && redirect.number != __NR_execve;
   if (!stays_held) {
     ptrace(PTRACE_DETACH, tid, nullptr, nullptr);
@@ -215,6 +228,7 @@ bool CallRedirects::Restore(pid_t tid, const Redirect& redirect) {
   if (ptrace(PTRACE_GETREGS, tid, nullptr, &registers) == 0 &&
       registers.rip == redirect.instruction) {
     registers.rdi = redirect.old_argument;
+    registers.rsi = redirect.old_argv;
     ptrace(PTRACE_SETREGS, tid, nullptr, &registers);
   }
   ptrace(PTRACE_DETACH, tid, nullptr, nullptr);

@@ -26,12 +26,13 @@
 
 #include <linux/seccomp.h>
 #include <sys/types.h>
-#include <sys/user.h>
 
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
+
+#include "absl/functional/function_ref.h"
 
 namespace cordon::sandbox {
 
@@ -71,6 +72,11 @@ class CallRedirects {
     uint64_t instruction = 0;
     uint64_t old_argument = 0;
     uint64_t new_argument = 0;
+    // The second argument, of execve.
+    uint64_t old_argv = 0;
+    uint64_t new_argv = 0;
+    // The stack pointer at the call.
+    uint64_t stack = 0;
     std::string path;
     std::vector<std::string> arguments;
   };
@@ -78,8 +84,8 @@ class CallRedirects {
   // Each returns whether the redirect is of use still.
   bool OnStop(pid_t tid, Redirect& redirect, int status);
   bool Rewrite(pid_t tid, Redirect& redirect);
-  static bool PutArguments(pid_t tid, Redirect& redirect,
-                           user_regs_struct& registers);
+  static bool Put(pid_t tid, Redirect& redirect,
+                  absl::FunctionRef<bool()> still_there);
   bool Restore(pid_t tid, const Redirect& redirect);
   bool StepOne(pid_t tid, Redirect& redirect);
 

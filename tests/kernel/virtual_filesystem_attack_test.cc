@@ -516,6 +516,47 @@ TEST(VirtualFilesystemRace, NamesAreMadeInOwnDirectoriesOnly) {
   EXPECT_EQ(run->stdout_data(), kRaced) << run->stderr_data();
 }
 
+// A signal's handler runs where the redirected call keeps its path.
+TEST(VirtualFilesystemRace, HandlersOfSignalsWhileCallsAreRedirected) {
+  ExecutionSpec spec = CommandSpec({"./storm"});
+  spec.files = {
+      {"storm.c",
+       "#include <signal.h>\n#include <stdio.h>\n#include <string.h>\n"
+       "#include <sys/stat.h>\n#include <sys/time.h>\n"
+       "#include <sys/wait.h>\n#include <time.h>\n#include <unistd.h>\n"
+       "static volatile long handled;\n"
+       "static void handle(int s) {\n"
+       "  char use[20000]; memset(use, 'x', sizeof(use));\n"
+       "  __asm__ volatile(\"\" :: \"r\"(use) : \"memory\"); ++handled; }\n"
+       "int main(int argc, char** argv) {\n"
+       "  if (argc > 1) return argc == 3 && !strcmp(argv[2], \"y\") ? 7 : 1;\n"
+       "  signal(SIGALRM, handle); mkdir(\"/tmp/d\", 0700);\n"
+       "  if (link(\"storm\", \"/tmp/storm\")) return 2;\n"
+       "  struct itimerval t = {{0, 300}, {0, 300}};\n"
+       "  setitimer(ITIMER_REAL, &t, 0);\n"
+       "  long wrong = 0; struct timespec b, n;\n"
+       "  clock_gettime(CLOCK_MONOTONIC, &b);\n"
+       "  do {\n"
+       "    wrong += chdir(\"/tmp/d\") != 0; wrong += chdir(\"/box\") != 0;\n"
+       "    pid_t c = fork(); int status = 7 << 8;\n"
+       "    if (c == 0) { setitimer(ITIMER_REAL, &t, 0);\n"
+       "      char* a[] = {\"x\", \"x\", \"y\", 0}; execv(\"/tmp/storm\", a);\n"
+       "      _exit(3); }\n"
+       "    while (c > 0 && waitpid(c, &status, 0) < 0) {}\n"
+       "    wrong += WIFEXITED(status) && WEXITSTATUS(status) != 7;\n"
+       "    clock_gettime(CLOCK_MONOTONIC, &n);\n"
+       "  } while (n.tv_sec < b.tv_sec + 3);\n"
+       "  printf(\"%ld %d\\n\", wrong, handled > 100);\n"
+       "}\n",
+       sandbox::FileMode::kRegular}};
+  spec.compile =
+      CommandSpec({"/usr/bin/gcc", "-O1", "-w", "storm.c", "-o", "storm"})
+          .program;
+  const auto run = RunVirtual(spec);
+  EXPECT_EQ(run->stdout_data(), "0 1\n")
+      << run->stderr_data() << run->outcome().message;
+}
+
 // Threads that are held, killed, stopped and replaced while they are.
 TEST(VirtualFilesystemRace, ProgramsThatEndWhileTheyAreRedirected) {
   const auto run = RunTools(
