@@ -187,7 +187,6 @@ void Bench::AddRows() {
       "share-memory", 1'000);
   Add("all that concerns files", "1 MiB written, of 128", "write-disk", 128);
   AddDisk();
-  AddFilesystem();
 }
 
 void Bench::Measure(absl::Duration at_least) {

@@ -343,19 +343,10 @@ TEST(RequestValidatorTest, AGrantedNetworkComesWithTheResolversFiles) {
   EXPECT_THAT(none->view.read, Not(Contains("/etc/hosts")));
 }
 
-TEST(RequestValidatorTest, TheFilesystemIsTheRequestsOrTheLanguages) {
-  ValidatorConfig config = Config();
-  const auto filesystem_of = [&config](v1::ExecuteRequest request) {
-    const auto spec = ValidateRequest(std::move(request), config);
-    EXPECT_TRUE(spec.ok()) << spec.status();
-    return spec->filesystem;
-  };
-  EXPECT_EQ(filesystem_of(Command()), sandbox::Filesystem::kHost);
+TEST(RequestValidatorTest, AVirtualFilesystemIsNotOfferedYet) {
   v1::ExecuteRequest request = Command();
   request.mutable_policy()->set_filesystem(v1::FILESYSTEM_VIRTUAL);
-  EXPECT_EQ(filesystem_of(request), sandbox::Filesystem::kVirtual);
-  request.mutable_policy()->set_filesystem(v1::FILESYSTEM_HOST);
-  EXPECT_EQ(filesystem_of(request), sandbox::Filesystem::kHost);
+  EXPECT_THAT(ViolationsOf(request), ElementsAre(Key("policy.filesystem")));
 }
 
 TEST(RequestValidatorTest, ExplicitDefaultsAreSupported) {
