@@ -57,7 +57,6 @@ struct RunFlags {
   // KIND=ACTION each.
   std::vector<std::string> on_violation;
   std::string audit;
-  std::string filesystem;
 
   std::string request_id;
   std::string label;

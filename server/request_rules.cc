@@ -252,13 +252,6 @@ class RequestRules {
     CheckNetwork(policy);
     CheckEnum("policy.audit", policy.audit(),
               v1::Audit_IsValid(policy.audit()));
-    CheckEnum("policy.filesystem", policy.filesystem(),
-              v1::Filesystem_IsValid(policy.filesystem()));
-    // Its supervisor can be held up by a hostile run (docs/threat-model.md).
-    if (policy.filesystem() == v1::FILESYSTEM_VIRTUAL) {
-      violations_.Add("policy.filesystem",
-                      "FILESYSTEM_VIRTUAL is not offered by this version");
-    }
     const v1::OnViolation& action = policy.on_violation();
     CheckAction("syscall", action.syscall());
     CheckAction("filesystem", action.filesystem());

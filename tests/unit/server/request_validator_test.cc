@@ -297,14 +297,12 @@ TEST(RequestValidatorTest, UnknownEnumValuesAreInvalid) {
   request.set_output_mode(static_cast<v1::OutputMode>(77));
   request.mutable_policy()->set_network(static_cast<v1::Network>(78));
   request.mutable_policy()->set_audit(static_cast<v1::Audit>(79));
-  request.mutable_policy()->set_filesystem(static_cast<v1::Filesystem>(81));
   request.mutable_policy()->mutable_on_violation()->set_process(
       static_cast<v1::ViolationAction>(80));
-  EXPECT_THAT(
-      ViolationsOf(request),
-      UnorderedElementsAre(Key("output_mode"), Key("policy.network"),
-                           Key("policy.audit"), Key("policy.filesystem"),
-                           Key("policy.on_violation.process")));
+  EXPECT_THAT(ViolationsOf(request),
+              UnorderedElementsAre(Key("output_mode"), Key("policy.network"),
+                                   Key("policy.audit"),
+                                   Key("policy.on_violation.process")));
 }
 
 TEST(RequestValidatorTest, AMalformedDurationIsInvalid) {
@@ -341,12 +339,6 @@ TEST(RequestValidatorTest, AGrantedNetworkComesWithTheResolversFiles) {
   const auto none = ValidateRequest(Command(), config);
   ASSERT_TRUE(none.ok());
   EXPECT_THAT(none->view.read, Not(Contains("/etc/hosts")));
-}
-
-TEST(RequestValidatorTest, AVirtualFilesystemIsNotOfferedYet) {
-  v1::ExecuteRequest request = Command();
-  request.mutable_policy()->set_filesystem(v1::FILESYSTEM_VIRTUAL);
-  EXPECT_THAT(ViolationsOf(request), ElementsAre(Key("policy.filesystem")));
 }
 
 TEST(RequestValidatorTest, ExplicitDefaultsAreSupported) {
