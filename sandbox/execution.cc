@@ -311,9 +311,7 @@ void Execution::Supervise(RunningChild child) {
   if (phase_ == Phase::kProgram && tree_.has_value()) {
     plan.tree = std::exchange(tree_, std::nullopt);
     plan.audit = spec_.audit;
-    if (const auto& owner = workspace_->workspace.owner(); owner.has_value()) {
-      plan.owner = RunOwner{owner->uid, owner->gid};
-    }
+    plan.owner = workspace_->workspace.owner();
   }
   plan.directory = workspace_->workspace.fd();
   plan.disk = context_->disk;

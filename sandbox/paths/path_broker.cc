@@ -8,7 +8,6 @@
 #include <linux/stat.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -24,13 +23,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "sandbox/base/notification_buffer.h"
 #include "sandbox/supervise/metadata_change.h"
+#include "sandbox/supervise/process_memory.h"
 #include "sandbox/supervise/program_memory.h"
-
-// Linux 5.14 (seccomp_unotify(2)).
-#ifndef SECCOMP_ADDFD_FLAG_SEND
-#define SECCOMP_ADDFD_FLAG_SEND (1UL << 1)
-#endif
 
 namespace cordon::sandbox {
 namespace {
@@ -79,18 +75,13 @@ std::string LinkTo(const UniqueFd& fd) {
 
 // The permission bits of what `tid` makes (umask(2)).
 mode_t WithoutUmask(pid_t tid, uint64_t mode) {
-  const UniqueFd fd(open(absl::StrCat("/proc/", tid, "/status").c_str(),
-                         O_RDONLY | O_CLOEXEC));
-  char buffer[512];
-  const ssize_t size = fd.valid() ? read(fd.get(), buffer, sizeof(buffer)) : -1;
-  const absl::string_view text(buffer,
-                               static_cast<size_t>(std::max<ssize_t>(size, 0)));
+  const std::string status = ReadProcFile(tid, "status");
   constexpr absl::string_view kKey = "\nUmask:\t";
-  const size_t at = text.find(kKey);
+  const size_t at = status.find(kKey.data());
   mode_t mask = 022;
-  if (at != absl::string_view::npos) {
+  if (at != std::string::npos) {
     mask = 0;
-    for (const char digit : text.substr(at + kKey.size(), 4)) {
+    for (const char digit : status.substr(at + kKey.size(), 4)) {
       mask = mask * 8 + static_cast<mode_t>(digit - '0');
     }
   }
@@ -99,16 +90,10 @@ mode_t WithoutUmask(pid_t tid, uint64_t mode) {
 
 BrokeredPath HandOver(int listener, uint64_t call, const UniqueFd& fd,
                       uint64_t flags) {
-  seccomp_notif_addfd handed = {};
-  handed.id = call;
-  handed.flags = SECCOMP_ADDFD_FLAG_SEND;
-  handed.srcfd = static_cast<uint32_t>(fd.get());
-  handed.newfd_flags = (flags & O_CLOEXEC) != 0 ? O_CLOEXEC : 0;
-  if (ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &handed) >= 0) {
-    return {.kind = Kind::kHanded};
-  }
-  // ENOENT: nobody waits any more; the answer will find nobody either.
-  return Answered(errno);
+  return AnswerWithDescriptor(listener, call, fd.get(),
+                              (flags & O_CLOEXEC) != 0) >= 0
+             ? BrokeredPath{.kind = Kind::kHanded}
+             : Answered(errno);
 }
 
 // Whether a writer has come to a FIFO since its reading end was opened. Takes
@@ -153,6 +138,8 @@ std::vector<std::string> InterpreterOf(const UniqueFd& object) {
   if (size < 0) return {};
   absl::string_view line(buffer, static_cast<size_t>(size));
   if (!absl::ConsumePrefix(&line, "#!")) return {};
+  // A NUL ends it for the kernel as well.
+  line = line.substr(0, line.find('\0'));
   line = absl::StripAsciiWhitespace(line.substr(0, line.find('\n')));
   const size_t end = line.find_first_of(" \t");
   std::vector<std::string> words;
@@ -180,8 +167,7 @@ struct PathBroker::Request {
   // Writes to the caller's memory, if it is still the caller's.
   BrokeredPath Give(const void* data, size_t size, int64_t value) const {
     const auto still_there = [this] {
-      return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &notification.id) ==
-             0;
+      return IsAwaited(listener, notification.id);
     };
     const bool given = size == 0 || WriteProgramBytes(tid(), call.buffer, data,
                                                       size, still_there);
@@ -198,6 +184,33 @@ Place PathBroker::Find(const Request& request, const PathArgument& argument,
       {request.tid(), grant_.pgid}, argument.directory_fd, request.path,
       final_link,
       looks_at_processes ? OwnProcess::kVisible : OwnProcess::kLeftToKernel);
+}
+
+// What a call is about that leads into the view, with what is to be known of
+// it.
+struct PathBroker::Found {
+  Place place;
+  UniqueFd object;
+  struct stat status = {};
+  // There is no such object, or it is of no concern.
+  std::optional<BrokeredPath> answer;
+};
+
+PathBroker::Found PathBroker::FindObject(const Request& request) const {
+  Found found;
+  found.place = Find(request, request.call.path, request.call.final_link);
+  if (!found.place.needs_view) {
+    found.answer = BrokeredPath();
+  } else if (found.place.error_number != 0) {
+    found.answer = Answered(found.place.error_number);
+  } else {
+    found.object = OpenPlace(found.place);
+    if (!found.object.valid() ||
+        fstat(found.object.get(), &found.status) != 0) {
+      found.answer = Answered(errno);
+    }
+  }
+  return found;
 }
 
 BrokeredPath PathBroker::Perform(const seccomp_notif& notification,
@@ -294,7 +307,14 @@ BrokeredPath PathBroker::Open(const Request& request) const {
 
 BrokeredPath PathBroker::Create(const Request& request,
                                 const Place& place) const {
-  if (place.region != Region::kOwn) return Answered(EACCES);
+  if (place.region != Region::kOwn) {
+    BrokeredPath refused = Answered(EACCES);
+    if (place.region == Region::kHost) {
+      refused.path = absl::StrCat(PathOfDescriptor(place.directory.get()), "/",
+                                  place.name);
+    }
+    return refused;
+  }
   if (place.must_be_directory) return Answered(EISDIR);
   const mode_t mode = WithoutUmask(request.tid(), request.call.value);
   const uint64_t flags = request.call.flags & kFlagsOfTheFile & ~O_DIRECTORY;
@@ -418,21 +438,16 @@ BrokeredPath PathBroker::OnObject(const Request& request) const {
   const PathCall& call = request.call;
   constexpr uint64_t kKnownFlags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH |
                                    AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE;
-  const Place place = Find(request, call.path, call.final_link);
-  if (!place.needs_view) return {};
-  if (place.error_number != 0) return Answered(place.error_number);
+  Found found = FindObject(request);
+  if (found.answer.has_value()) return *std::move(found.answer);
   if (call.operation != PathOperation::kAccess &&
       (call.flags & ~kKnownFlags) != 0) {
     return Answered(EINVAL);
   }
-  const UniqueFd object = OpenPlace(place);
-  if (!object.valid()) return Answered(errno);
+  const UniqueFd& object = found.object;
   switch (call.operation) {
-    case PathOperation::kStat: {
-      struct stat status = {};
-      if (fstat(object.get(), &status) != 0) return Answered(errno);
-      return request.Give(&status, sizeof(status), 0);
-    }
+    case PathOperation::kStat:
+      return request.Give(&found.status, sizeof(found.status), 0);
     case PathOperation::kStatx: {
       struct statx status = {};
       if (statx(
@@ -456,7 +471,7 @@ BrokeredPath PathBroker::OnObject(const Request& request) const {
     case PathOperation::kListAttributes:
       return Answered(0);
     case PathOperation::kChangeMetadata:
-      if (place.region != Region::kOwn) return Answered(EPERM);
+      if (found.place.region != Region::kOwn) return Answered(EPERM);
       return Answered(ChangeMetadataOf(object.get(), request.notification));
     default:
       return {};
@@ -577,16 +592,11 @@ BrokeredPath PathBroker::MoveOrLink(const Request& request) const {
 }
 
 BrokeredPath PathBroker::Truncate(const Request& request) const {
-  const Place place = Find(request, request.call.path, FinalLink::kFollow);
-  if (!place.needs_view) return {};
-  if (place.error_number != 0) return Answered(place.error_number);
-  const UniqueFd object = OpenPlace(place);
-  struct stat status;
-  if (!object.valid() || fstat(object.get(), &status) != 0) {
-    return Answered(errno);
-  }
-  if (S_ISDIR(status.st_mode)) return Answered(EISDIR);
-  if (!S_ISREG(status.st_mode)) return Answered(EINVAL);
+  Found found = FindObject(request);
+  if (found.answer.has_value()) return *std::move(found.answer);
+  if (S_ISDIR(found.status.st_mode)) return Answered(EISDIR);
+  if (!S_ISREG(found.status.st_mode)) return Answered(EINVAL);
+  const UniqueFd& object = found.object;
   std::string real = PathOfDescriptor(object.get());
   if (!MayOpen(real, O_WRONLY)) {
     BrokeredPath refused = Answered(EACCES);
@@ -594,10 +604,12 @@ BrokeredPath PathBroker::Truncate(const Request& request) const {
     return refused;
   }
   const auto length = static_cast<off_t>(request.call.value);
-  if (length > status.st_size &&
+  if (length > found.status.st_size &&
       static_cast<uint64_t>(length) > grant_.file_bytes) {
     // As the kernel does (setrlimit(2), RLIMIT_FSIZE).
-    syscall(__NR_tkill, request.tid(), SIGXFSZ);
+    if (IsAwaited(request.listener, request.notification.id)) {
+      syscall(__NR_tkill, request.tid(), SIGXFSZ);
+    }
     return Answered(EFBIG);
   }
   const UniqueFd file(open(LinkTo(object).c_str(), O_WRONLY | O_CLOEXEC));
@@ -608,19 +620,14 @@ BrokeredPath PathBroker::Truncate(const Request& request) const {
 // ----------------------------------------------------- left to the kernel
 
 BrokeredPath PathBroker::ChangeDirectory(const Request& request) const {
-  const Place place = Find(request, request.call.path, FinalLink::kFollow);
-  if (!place.needs_view) return {};
-  if (place.error_number != 0) return Answered(place.error_number);
-  const UniqueFd object = OpenPlace(place);
-  struct stat status;
-  if (!object.valid() || fstat(object.get(), &status) != 0) {
-    return Answered(errno);
-  }
-  if (!S_ISDIR(status.st_mode)) return Answered(ENOTDIR);
-  if (const int error = CheckAccess(object, X_OK); error != 0) {
+  Found found = FindObject(request);
+  if (found.answer.has_value()) return *std::move(found.answer);
+  if (!S_ISDIR(found.status.st_mode)) return Answered(ENOTDIR);
+  if (const int error = CheckAccess(found.object, X_OK); error != 0) {
     return Answered(error);
   }
-  return {.kind = Kind::kElsewhere, .path = PathOfDescriptor(object.get())};
+  return {.kind = Kind::kElsewhere,
+          .path = PathOfDescriptor(found.object.get())};
 }
 
 // The kernel would look for a script's interpreter where the host has it, and

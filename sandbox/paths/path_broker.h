@@ -69,7 +69,7 @@ struct BrokeredPath {
 struct PathGrant {
   // The run's process group.
   pid_t pgid = 0;
-  std::optional<RunOwner> owner;
+  std::optional<Owner> owner;
   WritableView writable;
   ReadableView readable;
   // Whether what the run may not read or execute is told as well.
@@ -93,6 +93,7 @@ class PathBroker {
 
  private:
   struct Request;
+  struct Found;
 
   BrokeredPath Open(const Request& request) const;
   BrokeredPath OpenObject(const Request& request, const Place& place,
@@ -108,6 +109,7 @@ class PathBroker {
   BrokeredPath Execute(const Request& request) const;
   BrokeredPath GetWorkingDirectory(const Request& request) const;
   BrokeredPath OnObject(const Request& request) const;
+  Found FindObject(const Request& request) const;
   Place Find(const Request& request, const PathArgument& argument,
              FinalLink final_link) const;
   bool MayOpen(const std::string& real, uint64_t flags) const;

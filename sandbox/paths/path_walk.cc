@@ -4,7 +4,9 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +17,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "sandbox/supervise/process_memory.h"
 #include "sandbox/supervise/write_target.h"
 
 namespace cordon::sandbox {
@@ -35,15 +38,10 @@ bool IsNumber(absl::string_view name) {
   });
 }
 
-// The field after the process's name, which may hold anything but ends with the
-// last ')' (proc_pid_stat(5)): state, parent, group.
 pid_t GroupIn(absl::string_view stat) {
-  const size_t end = stat.rfind(')');
-  if (end == absl::string_view::npos) return -1;
-  const std::vector<absl::string_view> fields =
-      absl::StrSplit(stat.substr(end + 1), ' ', absl::SkipEmpty());
+  constexpr size_t kGroup = 2;  // Field 5, proc_pid_stat(5).
+  const std::vector<absl::string_view> fields = StatFields(stat, kGroup + 1);
   pid_t group = -1;
-  constexpr size_t kGroup = 2;
   return fields.size() > kGroup && absl::SimpleAtoi(fields[kGroup], &group)
              ? group
              : -1;
@@ -59,20 +57,34 @@ std::string ReadSmallFile(int directory, const char* name) {
 
 // Of `tid`'s process; `tid` itself where /proc does not tell.
 pid_t ProcessOf(pid_t tid) {
-  const UniqueFd entry(open(absl::StrCat("/proc/", tid).c_str(),
-                            O_PATH | O_DIRECTORY | O_CLOEXEC));
-  const std::string text = ReadSmallFile(entry.get(), "status");
-  const absl::string_view status = text;
-  constexpr absl::string_view kKey = "\nTgid:\t";
-  const size_t at = status.find(kKey);
-  if (at == absl::string_view::npos) return tid;
-  absl::string_view value = status.substr(at + kKey.size());
-  value = value.substr(0, value.find('\n'));
-  pid_t process = tid;
-  return absl::SimpleAtoi(value, &process) ? process : tid;
+  return static_cast<pid_t>(StatusField(ReadProcFile(tid, "status"), "Tgid")
+                                .value_or(static_cast<uint64_t>(tid)));
+}
+
+// Of a process's entry, beneath which something of it is looked at.
+bool IsPartOfEntry(absl::string_view name) {
+  return name == "task" || name == "fd" || name == "fdinfo" || IsNumber(name);
+}
+
+// Its links are read with the rights of whoever reads them, and "self" is that
+// one: the supervisor's answer is none for a program.
+bool IsOnProcfs(const UniqueFd& directory) {
+  struct statfs status;
+  return fstatfs(directory.get(), &status) == 0 &&
+         status.f_type == PROC_SUPER_MAGIC;
 }
 
 }  // namespace
+
+// What is reached through the view the kernel would not come to: then nothing
+// of it is left to the kernel.
+bool PathWalk::SeesProcesses() const {
+  return own_process_ == OwnProcess::kVisible || needs_view_;
+}
+
+bool PathWalk::EndsIn(bool is_last) const {
+  return is_last && final_link_ == FinalLink::kKeep && !must_be_directory_;
+}
 
 PathWalk::Step PathWalk::Fail(int error_number) {
   error_number_ = error_number;
@@ -145,12 +157,16 @@ PathWalk::Step PathWalk::GoToObject(UniqueFd object) {
     process_path_ = absl::StrSplit(real, '/', absl::SkipEmpty());
     process_path_.erase(process_path_.begin(),
                         process_path_.begin() + kProcAndProcess);
-    if (own_process_ == OwnProcess::kLeftToKernel ||
-        !IsOfRun(static_cast<int>(process_path_.size()))) {
+    const bool may_be_seen =
+        std::all_of(process_path_.begin(), process_path_.end(), IsPartOfEntry);
+    if (SeesProcesses() && may_be_seen &&
+        IsOfRun(static_cast<int>(process_path_.size()))) {
+      needs_view_ = true;
+    } else if (needs_view_) {
+      return Fail(EACCES);
+    } else {  // The kernel's to decide.
       region_ = Region::kHost;
       process_path_.clear();
-    } else {
-      needs_view_ = true;
     }
   }
   if (region_ == Region::kHost) {
@@ -288,7 +304,9 @@ PathWalk::Step PathWalk::FollowMagicLink(const std::string& name) {
 
 PathWalk::Step PathWalk::TakeComponent(const std::string& name, bool is_last) {
   if (!Open()) return Fail(errno);
-  if (is_last && final_link_ == FinalLink::kKeep && !must_be_directory_) {
+  const bool is_foreign = region_ == Region::kHost && IsOnProcfs(at_);
+  if (EndsIn(is_last)) {
+    if (is_foreign && needs_view_) return Fail(EACCES);
     final_name_ = name;
     return Step::kFinal;
   }
@@ -305,6 +323,7 @@ PathWalk::Step PathWalk::TakeComponent(const std::string& name, bool is_last) {
   char target[PATH_MAX];
   const ssize_t size =
       readlinkat(at_.get(), name.c_str(), target, sizeof(target));
+  if (size >= 0 && is_foreign) return Fail(EACCES);
   if (size >= 0)
     return FollowLink(std::string(target, static_cast<size_t>(size)));
   if (!is_last) return Fail(errno == EINVAL ? ENOTDIR : errno);
@@ -331,8 +350,7 @@ PathWalk::Step PathWalk::TakeInHost(const std::string& name, bool is_last) {
     case Spot::kDev:
       if (name == "shm") return GoToMount(VirtualTree::kSharedMemory);
       // As most systems have them, and whether this one does.
-      if (own_process_ == OwnProcess::kVisible &&
-          !(is_last && final_link_ == FinalLink::kKeep)) {
+      if (SeesProcesses() && !EndsIn(is_last)) {
         if (name == "fd") return FollowLink("/proc/self/fd");
         if (name == "stdin") return FollowLink("/proc/self/fd/0");
         if (name == "stdout") return FollowLink("/proc/self/fd/1");
@@ -343,8 +361,7 @@ PathWalk::Step PathWalk::TakeInHost(const std::string& name, bool is_last) {
       if (name == "tmp") return GoToMount(VirtualTree::kTemporary);
       break;
     case Spot::kProc:
-      if (own_process_ == OwnProcess::kVisible &&
-          !(is_last && final_link_ == FinalLink::kKeep) &&
+      if (SeesProcesses() && !EndsIn(is_last) &&
           (name == "self" || name == "thread-self" || IsNumber(name))) {
         return GoToProcess(name);
       }
@@ -371,10 +388,7 @@ PathWalk::Step PathWalk::TakeInProcess(const std::string& name, bool is_last) {
     return FollowMagicLink(name);
   }
   // Not to its network, namespaces and maps of other files.
-  if (!is_last && name != "task" && name != "fd" && name != "fdinfo" &&
-      !IsNumber(name)) {
-    return Fail(EACCES);
-  }
+  if (!is_last && !IsPartOfEntry(name)) return Fail(EACCES);
   UniqueFd next(
       openat(at_.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat status;

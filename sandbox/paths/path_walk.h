@@ -36,6 +36,9 @@ class PathWalk {
 
   bool Begin(int directory_fd, absl::string_view path);
   bool IsPlainlyHost() const;
+  bool SeesProcesses() const;
+  // Whether the last name's link is not followed.
+  bool EndsIn(bool is_last) const;
   void Push(absl::string_view path);
   Step Take(const std::string& name, bool is_last);
   Step TakeInHost(const std::string& name, bool is_last);

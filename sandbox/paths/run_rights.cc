@@ -28,7 +28,7 @@ bool SetFileGroup(gid_t gid) {
 
 }  // namespace
 
-RunRights::RunRights(const std::optional<RunOwner>& owner)
+RunRights::RunRights(const std::optional<Owner>& owner)
     : switched_(owner.has_value()) {
   if (!switched_) return;
   valid_ = HasNoGroups() && SetFileGroup(owner->gid) && SetFileUser(owner->uid);

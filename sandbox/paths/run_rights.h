@@ -18,16 +18,13 @@
 
 #include <optional>
 
-namespace cordon::sandbox {
+#include "sandbox/workspace/owner.h"
 
-struct RunOwner {
-  uid_t uid = 0;
-  gid_t gid = 0;
-};
+namespace cordon::sandbox {
 
 class RunRights {
  public:
-  explicit RunRights(const std::optional<RunOwner>& owner);
+  explicit RunRights(const std::optional<Owner>& owner);
   ~RunRights();
   RunRights(const RunRights&) = delete;
   RunRights& operator=(const RunRights&) = delete;

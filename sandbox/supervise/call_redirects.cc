@@ -4,7 +4,6 @@
 
 #include <asm/unistd.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
@@ -20,6 +19,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "sandbox/base/notification_buffer.h"
+#include "sandbox/supervise/process_memory.h"
 #include "sandbox/supervise/program_memory.h"
 
 namespace cordon::sandbox {
@@ -55,7 +55,20 @@ std::optional<std::vector<uint64_t>> ReadPointers(pid_t tid, uint64_t address) {
   return std::nullopt;
 }
 
-bool IsProcess(pid_t tid) { return syscall(SYS_tgkill, tid, tid, 0) == 0; }
+// A thread that died while it was held is shown to nobody but its tracer, and
+// so is a process, which its own parent waits for in vain until then
+// (ptrace(2)). The end of a child of the server's own is the run's to see.
+bool IsGone(pid_t tid) {
+  const bool is_process = syscall(SYS_tgkill, tid, tid, 0) == 0;
+  if (is_process && StatusField(ReadProcFile(tid, "status"), "PPid") ==
+                        static_cast<uint64_t>(getpid())) {
+    return true;
+  }
+  siginfo_t info = {};
+  return waitid(P_PID, static_cast<id_t>(tid), &info,
+                WEXITED | WNOHANG | __WALL) != 0 ||
+         info.si_pid == tid;
+}
 
 }  // namespace
 
@@ -107,9 +120,8 @@ bool CallRedirects::Continue(const seccomp_notif& notification, int listener) {
     return false;
   }
   // A handler of a signal may have used that part of the stack meanwhile.
-  const bool put = Put(tid, redirect, [&] {
-    return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &notification.id) == 0;
-  });
+  const bool put =
+      Put(tid, redirect, [&] { return IsAwaited(listener, notification.id); });
   if (!put) AnswerCall(listener, notification.id, EFAULT);
   if (!redirect.held) {
     redirects_.erase(found);
@@ -139,7 +151,7 @@ bool CallRedirects::StepOne(pid_t tid, Redirect& redirect) {
   siginfo_t info = {};
   if (waitid(P_PID, static_cast<id_t>(tid), &info,
              WSTOPPED | WNOHANG | __WALL) != 0) {
-    return errno == EINTR;  // Or it is gone.
+    return errno == EINTR || !IsGone(tid);
   }
   if (info.si_pid == 0) return true;
   return OnStop(tid, redirect, info.si_status);
@@ -233,20 +245,6 @@ bool CallRedirects::Restore(pid_t tid, const Redirect& redirect) {
   }
   ptrace(PTRACE_DETACH, tid, nullptr, nullptr);
   return false;
-}
-
-// A process's own end is its parent's to see.
-void CallRedirects::ReapThreads() {
-  std::erase_if(redirects_, [](const auto& entry) {
-    const pid_t tid = entry.first;
-    siginfo_t info = {};
-    if (!entry.second.held || IsProcess(tid) ||
-        waitid(P_PID, static_cast<id_t>(tid), &info,
-               WEXITED | WNOHANG | __WALL) != 0) {
-      return false;
-    }
-    return info.si_pid == tid;
-  });
 }
 
 }  // namespace cordon::sandbox

@@ -18,8 +18,12 @@
 // The path is in memory that the program can change; what it can make of that
 // is a call on a path of its choice, which it can make anyway.
 //
-// Contract: one thread, which is the tracer. Never blocks for longer than a
-// context switch usually takes.
+// Known hole, so that no request is given this yet: PTRACE_SEIZE waits while
+// another thread of the process executes a program, and that may wait for a
+// thread that is held here. A hostile program can stop the loop so.
+//
+// Contract: one thread, which is the tracer. Apart from that it blocks for no
+// longer than a context switch usually takes.
 
 #ifndef CORDON_SANDBOX_SUPERVISE_CALL_REDIRECTS_H_
 #define CORDON_SANDBOX_SUPERVISE_CALL_REDIRECTS_H_
@@ -48,12 +52,11 @@ class CallRedirects {
   // Whether the call is one that was redirected, on its new path; it goes on.
   bool Continue(const seccomp_notif& notification, int listener);
 
-  // Looks at those that have not come to their next stop.
+  // Looks at those that have not come to their next stop, and reaps those that
+  // died on the way.
   void Step();
   // Whether Step has to be called again, soon.
   bool waiting() const;
-  // Threads that died while they were held, which nobody else can reap.
-  void ReapThreads();
 
  private:
   enum class State {

@@ -1,7 +1,6 @@
 #include "sandbox/supervise/child_signal.h"
 
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include <cstddef>
@@ -10,6 +9,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "sandbox/base/notification_buffer.h"
 #include "sandbox/supervise/program_memory.h"
 
 namespace cordon::sandbox {
@@ -70,10 +70,8 @@ void LetChildSignalRestart(const seccomp_notif& notification, int listener) {
   }
   action->flags |= SA_RESTART;
   WriteProgramBytes(tid, address + offsetof(KernelAction, flags),
-                    &action->flags, sizeof(action->flags), [&] {
-                      return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID,
-                                   &notification.id) == 0;
-                    });
+                    &action->flags, sizeof(action->flags),
+                    [&] { return IsAwaited(listener, notification.id); });
 }
 
 }  // namespace cordon::sandbox

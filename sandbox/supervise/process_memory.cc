@@ -16,6 +16,22 @@
 #include "sandbox/base/unique_fd.h"
 
 namespace cordon::sandbox {
+
+// A name with a line feed in it has that escaped.
+std::optional<uint64_t> StatusField(absl::string_view text,
+                                    absl::string_view key) {
+  const std::string begin = absl::StrCat("\n", key, ":");
+  const size_t at = text.find(begin);
+  if (at == absl::string_view::npos) return std::nullopt;
+  absl::string_view rest =
+      absl::StripLeadingAsciiWhitespace(text.substr(at + begin.size()));
+  uint64_t value;
+  if (!absl::SimpleAtoi(rest.substr(0, rest.find_first_of(" \n")), &value)) {
+    return std::nullopt;
+  }
+  return value;
+}
+
 namespace {
 
 constexpr uint64_t kKibibyte = 1024;
@@ -40,31 +56,16 @@ std::string ReadFile(const std::string& path, size_t most) {
   return text;
 }
 
-// The number behind "KEY:" at the start of a line, but the first. A name with a
-// line feed in it has that escaped (proc_pid_status(5)).
-std::optional<uint64_t> Field(absl::string_view text, absl::string_view key) {
-  const std::string begin = absl::StrCat("\n", key, ":");
-  const size_t at = text.find(begin);
-  if (at == absl::string_view::npos) return std::nullopt;
-  absl::string_view rest =
-      absl::StripLeadingAsciiWhitespace(text.substr(at + begin.size()));
-  uint64_t value;
-  if (!absl::SimpleAtoi(rest.substr(0, rest.find_first_of(" \n")), &value)) {
-    return std::nullopt;
-  }
-  return value;
-}
-
 uint64_t Kibibytes(absl::string_view text, absl::string_view key) {
-  return Field(text, key).value_or(0) * kKibibyte;
+  return StatusField(text, key).value_or(0) * kKibibyte;
 }
 
 // The status file of a process that has memory. A main thread that has ended
 // while others go on has none to show (proc_pid_status(5)): then one of those.
 std::string ReadMemoryStatus(pid_t pid) {
   std::string status = ReadProcFile(pid, "status");
-  if (Field(status, "RssAnon").has_value() ||
-      Field(status, "Threads").value_or(0) <= 1) {
+  if (StatusField(status, "RssAnon").has_value() ||
+      StatusField(status, "Threads").value_or(0) <= 1) {
     return status;
   }
   const std::unique_ptr<DIR, CloseDirectory> tasks(
@@ -74,7 +75,7 @@ std::string ReadMemoryStatus(pid_t pid) {
     pid_t tid;
     if (!absl::SimpleAtoi(entry->d_name, &tid)) continue;
     std::string other = ReadProcFile(tid, "status");
-    if (Field(other, "RssAnon").has_value()) return other;
+    if (StatusField(other, "RssAnon").has_value()) return other;
   }
   return status;
 }
@@ -103,25 +104,25 @@ ProcessMemory ReadProcessMemory(pid_t pid) {
                         Kibibytes(status, "VmPTE");
   memory.resident.shared = Kibibytes(status, "RssShmem");
   memory.pool = Kibibytes(status, "HugetlbPages");
-  memory.threads = Field(status, "Threads").value_or(0);
-  memory.parent = static_cast<pid_t>(Field(status, "PPid").value_or(0));
+  memory.threads = StatusField(status, "Threads").value_or(0);
+  memory.parent = static_cast<pid_t>(StatusField(status, "PPid").value_or(0));
   memory.is_suspended = absl::StrContains(status, "\nState:\tD");
   return memory;
 }
 
 uint64_t ReadHostSharedBytes() {
   const std::string info = ReadFile("/proc/meminfo", kStatusBytes);
-  const std::optional<uint64_t> shared = Field(info, "Shmem");
+  const std::optional<uint64_t> shared = StatusField(info, "Shmem");
   if (!shared.has_value()) return std::numeric_limits<uint64_t>::max();
-  const uint64_t swap = Field(info, "SwapTotal").value_or(0);
-  const uint64_t free = Field(info, "SwapFree").value_or(0);
+  const uint64_t swap = StatusField(info, "SwapTotal").value_or(0);
+  const uint64_t free = StatusField(info, "SwapFree").value_or(0);
   return (*shared + swap - std::min(swap, free)) * kKibibyte;
 }
 
 std::optional<ResidentMemory> ReadProportionalMemory(pid_t pid) {
   const std::string rollup = ReadProcFile(pid, "smaps_rollup");
-  const std::optional<uint64_t> anonymous = Field(rollup, "Pss_Anon");
-  const std::optional<uint64_t> shared = Field(rollup, "Pss_Shmem");
+  const std::optional<uint64_t> anonymous = StatusField(rollup, "Pss_Anon");
+  const std::optional<uint64_t> shared = StatusField(rollup, "Pss_Shmem");
   if (!anonymous.has_value() || !shared.has_value()) return std::nullopt;
   return ResidentMemory{
       .own = *anonymous * kKibibyte + Kibibytes(rollup, "SwapPss"),

@@ -56,6 +56,11 @@ std::optional<ResidentMemory> ReadProportionalMemory(pid_t pid);
 // none, when the file has no more. They are of `stat`.
 std::vector<absl::string_view> StatFields(absl::string_view stat, size_t count);
 
+// The number behind "KEY:" at the start of a line, but the first, of a status
+// file (proc_pid_status(5)).
+std::optional<uint64_t> StatusField(absl::string_view status,
+                                    absl::string_view key);
+
 // Up to `most` bytes of a file of /proc/PID; empty when it cannot be read.
 std::string ReadProcFile(pid_t pid, absl::string_view name, size_t most = 4096);
 

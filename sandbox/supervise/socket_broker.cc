@@ -19,12 +19,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "sandbox/base/monotonic_clock.h"
+#include "sandbox/base/notification_buffer.h"
 #include "sandbox/supervise/program_memory.h"
-
-// Linux 5.14 (seccomp_unotify(2)).
-#ifndef SECCOMP_ADDFD_FLAG_SEND
-#define SECCOMP_ADDFD_FLAG_SEND (1UL << 1)
-#endif
 
 namespace cordon::sandbox {
 namespace {
@@ -235,12 +231,8 @@ BrokeredCall SocketBroker::Make(const seccomp_notif& notification,
     return {.error_number = errno};
   }
   if (socket.family != AF_UNIX && socket.is_stream) BoundBuffers(socket.fd);
-  seccomp_notif_addfd handed = {};
-  handed.id = notification.id;
-  handed.flags = SECCOMP_ADDFD_FLAG_SEND;
-  handed.srcfd = static_cast<uint32_t>(socket.fd.get());
-  handed.newfd_flags = (type & SOCK_CLOEXEC) != 0 ? O_CLOEXEC : 0;
-  const int fd = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &handed);
+  const int fd = AnswerWithDescriptor(
+      listener, notification.id, socket.fd.get(), (type & SOCK_CLOEXEC) != 0);
   if (fd < 0) return {.error_number = errno};
   socket.holder = static_cast<pid_t>(notification.pid);
   socket.holders_fd = fd;

@@ -5,7 +5,6 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -94,10 +93,7 @@ void Supervision::OnNotification(uint32_t events) {
     writing_actions_ += MonotonicNow() - begin_wall;
   }
   // What was read may have been another process's if the caller died.
-  if (ioctl(listener_.fd.get(), SECCOMP_IOCTL_NOTIF_ID_VALID,
-            &notification.id) != 0) {
-    return;
-  }
+  if (!IsWaiting(notification.id)) return;
   if (judged.answer == CallAnswer::kSocketCall) {
     return PerformSocketCall(notification, *std::move(judged.violation),
                              MonotonicNow());

@@ -92,7 +92,7 @@ void Supervision::KillGroup() { kill(-pid_, SIGKILL); }
 
 void Supervision::ReapGroup() {
   while (!all_reaped_) {
-    redirects_.ReapThreads();
+    redirects_.Step();
     // Look before taking: the leader must stay until its group was killed.
     siginfo_t info = {};
     const int peek = waitid(P_PGID, static_cast<id_t>(pid_), &info,
@@ -107,10 +107,7 @@ void Supervision::ReapGroup() {
     }
     if (info.si_pid == 0) break;  // Some are left; none is ready.
     // One that is held is shown whatever was asked for (ptrace(2)).
-    if (info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED) {
-      redirects_.Step();
-      break;
-    }
+    if (info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED) break;
     if (info.si_pid == pid_ && !killed_) {
       EndRun(std::nullopt);
       return;

@@ -96,7 +96,6 @@ void Supervision::TryFifosAgain() {
 // Until none is on its way to a stop: also of a run that is being ended.
 void Supervision::StepRedirects() {
   redirects_.Step();
-  redirects_.ReapThreads();
   if (redirects_step_ || !redirects_.waiting() || all_reaped_) return;
   redirects_step_ = true;
   loop_->CallAt(MonotonicNow() + kPause, [self = shared_from_this()] {

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 
 #include <cerrno>
 #include <memory>
@@ -18,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "sandbox/base/monotonic_clock.h"
+#include "sandbox/base/notification_buffer.h"
 #include "sandbox/supervise/process_memory.h"
 #include "sandbox/supervise/supervision.h"
 
@@ -157,7 +157,7 @@ void Supervision::LookForSignals() {
 }
 
 bool Supervision::IsWaiting(uint64_t call) const {
-  return ioctl(listener_.fd.get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &call) == 0;
+  return IsAwaited(listener_.fd.get(), call);
 }
 
 void Supervision::ForgetConnections() {

@@ -65,7 +65,7 @@ struct SupervisionPlan {
   // Of a run with a file system of its own, whose views above are both filled;
   // and whose files its are, where that is not the server's user.
   std::optional<VirtualTree> tree;
-  std::optional<RunOwner> owner;
+  std::optional<Owner> owner;
   AuditScope audit = AuditScope::kWrites;
   // The run's directory, borrowed until Create returns, and who measures it;
   // null: nobody.

@@ -37,14 +37,9 @@
 #include "sandbox/base/unique_fd.h"
 #include "sandbox/spec/execution_spec.h"
 #include "sandbox/spec/outcome.h"
+#include "sandbox/workspace/owner.h"
 
 namespace cordon::sandbox {
-
-// Who a run is, when that is not the server's own user.
-struct Owner {
-  uid_t uid = 0;
-  gid_t gid = 0;
-};
 
 class Workspace {
  public:

@@ -224,6 +224,39 @@ TEST(VirtualFilesystemAttack, OtherProcessesEntriesStayShut) {
       << run->stderr_data();
 }
 
+// The supervisor may read more links of /proc than the program, and is "self"
+// to itself.
+TEST(VirtualFilesystemAttack, LinksOfOtherProcessesAreNotRead) {
+  const std::string act = absl::StrCat(
+      "other = ", getpid(),
+      "\n"
+      "def into(path): os.chdir(path); return os.getcwd()\n"
+      "os.chdir('/proc/%d' % other)\n"
+      "ways = ['/proc/self/cwd/' + name for name in\n"
+      "        ('exe', 'cwd', 'root', 'fd/0', 'fd/1', 'ns/net')]\n"
+      "ways += ['/tmp/../proc/%d/%s' % (other, name) for name in\n"
+      "         ('exe', 'cwd', 'root', 'fd/0')]\n"
+      "for way in ways: attempt(lambda: os.readlink(way))\n"
+      "for way in ways: attempt(lambda: os.stat(way))\n"
+      "for way in ways: attempt(lambda: into(way))\n"
+      "os.chdir('/box'); here = str(os.getpid())\n"
+      "os.symlink('/proc/self/exe', '/tmp/x')\n"
+      "print(os.stat('/tmp/x').st_ino == os.stat('/usr/bin/python3').st_ino)\n"
+      "os.symlink('/proc/self', '/tmp/p')\n"
+      "print(open('/tmp/p/stat').read().split()[0] == here)\n"
+      "print(os.path.exists('/tmp/p/fd/0'), os.readlink('/proc/self') == "
+      "here)\n"
+      "try: print(os.readlink('/tmp/../proc/self') == here)\n"
+      "except OSError: print(True)\n");
+  const auto run = RunTools(act);
+  EXPECT_EQ(run->stdout_data(),
+            Repeated("EACCES\n", 30) + "True\nTrue\nTrue True\nTrue\n")
+      << run->stderr_data();
+  EXPECT_EQ(Free(absl::StrCat("return os.readlink('/proc/", getpid(),
+                              "/cwd') != ''")),
+            "True");
+}
+
 TEST(VirtualFilesystemAttack, OfTheOwnEntryOnlyWhatSaysNothingOfTheHost) {
   const auto run = RunTools(
       "p = '/proc/self/'\n"
@@ -233,10 +266,12 @@ TEST(VirtualFilesystemAttack, OfTheOwnEntryOnlyWhatSaysNothingOfTheHost) {
       "             'pagemap', 'stack', 'task/%d/net/tcp' % os.getpid()):\n"
       "    attempt(lambda: read(p + name))\n"
       "attempt(lambda: os.listdir(p + 'ns'))\n"
+      "for name in 'net', 'ns', 'attr':\n"
+      "    os.chdir(p + name); attempt(lambda: os.listdir('.'))\n"
       "for name in 'mem', 'oom_score_adj', 'comm', 'clear_refs':\n"
       "    attempt(lambda: os.open(p + name, os.O_WRONLY))\n"
       "attempt(lambda: read(p + 'stat')[0:1] > '0')\n");
-  EXPECT_EQ(run->stdout_data(), Repeated("EACCES\n", 17) + "DONE True\n")
+  EXPECT_EQ(run->stdout_data(), Repeated("EACCES\n", 20) + "DONE True\n")
       << run->stderr_data();
   EXPECT_EQ(Free("return open('/proc/self/mounts').read(1) != ''"), "True");
 }
@@ -267,15 +302,20 @@ TEST(VirtualFilesystemAttack, AWriteOutsideIsReportedWithWhereItLed) {
       "os.symlink('/etc/passwd', 'link')\n"
       "attempt(lambda: os.open('/box/link', os.O_RDWR))\n"
       "attempt(lambda: os.open('link', os.O_RDWR))\n"
+      "attempt(lambda: write('/tmp/../etc/passwd.new'))\n"
       "attempt(lambda: write('/tmp/own'))\n");
-  EXPECT_EQ(run->stdout_data(), "EACCES\nEACCES\nDONE 1\n")
+  EXPECT_EQ(run->stdout_data(), "EACCES\nEACCES\nEACCES\nDONE 1\n")
       << run->stderr_data();
-  const auto denied = AllOf(Field(&Violation::kind, ViolationKind::kFilesystem),
-                            Field(&Violation::syscall, "openat"),
-                            Field(&Violation::path, "/etc/passwd"),
-                            Field(&Violation::action, ViolationAction::kDeny),
-                            Field(&Violation::error_number, EACCES));
-  EXPECT_THAT(run->outcome().violations, ElementsAre(denied, denied));
+  const auto denied = [](const char* path) {
+    return AllOf(Field(&Violation::kind, ViolationKind::kFilesystem),
+                 Field(&Violation::syscall, "openat"),
+                 Field(&Violation::path, path),
+                 Field(&Violation::action, ViolationAction::kDeny),
+                 Field(&Violation::error_number, EACCES));
+  };
+  EXPECT_THAT(run->outcome().violations,
+              ElementsAre(denied("/etc/passwd"), denied("/etc/passwd"),
+                          denied("/etc/passwd.new")));
 }
 
 TEST(VirtualFilesystemAttack, AnAuditTellsReadsAndExecutionsToo) {
