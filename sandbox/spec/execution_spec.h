@@ -64,7 +64,6 @@ struct ExecutionSpec {
                                                "/bin"};
   FileView view;
   // Of the program. A compile step has the host's, and the same directories.
-  // kVirtual is not for hostile programs yet (supervise/call_redirects.h).
   Filesystem filesystem = Filesystem::kHost;
   OnViolation on_violation;
   AuditScope audit = AuditScope::kWrites;

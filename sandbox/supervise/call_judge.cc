@@ -20,12 +20,6 @@
 namespace cordon::sandbox {
 namespace {
 
-SyscallArguments ArgumentsOf(const seccomp_notif& notification) {
-  SyscallArguments arguments;
-  std::copy_n(notification.data.args, arguments.size(), arguments.begin());
-  return arguments;
-}
-
 // Of x32, whose calls have the architecture of x86_64 (asm/unistd.h).
 constexpr int kX32Bit = 0x40000000;
 
@@ -197,6 +191,12 @@ JudgedCall JudgeMetadataChange(const seccomp_notif& notification,
 }
 
 }  // namespace
+
+SyscallArguments ArgumentsOf(const seccomp_notif& notification) {
+  SyscallArguments arguments;
+  std::copy_n(notification.data.args, arguments.size(), arguments.begin());
+  return arguments;
+}
 
 JudgedCall JudgeRefused(const seccomp_notif& notification, std::string path,
                         const OnViolation& on_violation) {

@@ -78,6 +78,8 @@ struct JudgeContext {
   int listener = -1;
 };
 
+SyscallArguments ArgumentsOf(const seccomp_notif& notification);
+
 // `notification` as SECCOMP_IOCTL_NOTIF_RECV gives it (seccomp_unotify(2)).
 // Reads the program's memory for what it reports, so the caller must check
 // afterwards that the notification is still valid

@@ -3,37 +3,32 @@
 #include "sandbox/supervise/call_redirects.h"
 
 #include <asm/unistd.h>
-#include <signal.h>
-#include <sys/ptrace.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/user.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <iterator>
-#include <optional>
 #include <utility>
 
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
 #include "sandbox/base/notification_buffer.h"
-#include "sandbox/supervise/process_memory.h"
 #include "sandbox/supervise/program_memory.h"
+#include "sandbox/supervise/traced_thread.h"
 
 namespace cordon::sandbox {
 namespace {
 
+using Stop = TracedThread::Stop;
+
 // Of one run, at once.
 constexpr size_t kMostRedirects = 256;
-constexpr uint64_t kRedZone = 128;    // System V ABI for x86_64.
-constexpr uint64_t kInstruction = 2;  // "syscall"
-constexpr int kEventShift = 8;
-
-// For the next stop, which is a context switch away as a rule.
-constexpr int kLooks = 20;
-constexpr absl::Duration kBetweenLooks = absl::Microseconds(10);
+constexpr uint64_t kRedZone = 128;  // System V ABI for x86_64.
+// Below it, what a call may be given on the thread's stack: those of some
+// runtimes are small, and end in what is another's.
+constexpr uint64_t kMostOnStack = 384;
+constexpr uint64_t kWord = sizeof(uint64_t);
 
 // An array that ends with a null pointer; nullopt: it cannot be read, or does
 // not end.
@@ -42,11 +37,11 @@ std::optional<std::vector<uint64_t>> ReadPointers(pid_t tid, uint64_t address) {
   constexpr uint64_t kPage = 4096;
   std::vector<uint64_t> all;
   if (address == 0) return all;
-  uint64_t page[kPage / sizeof(uint64_t)];
-  while (all.size() < kMost && address % sizeof(uint64_t) == 0) {
+  uint64_t page[kPage / kWord];
+  while (all.size() < kMost && address % kWord == 0) {
     const uint64_t size = kPage - address % kPage;
     if (!ReadProgramBytes(tid, address, page, size)) return std::nullopt;
-    for (size_t i = 0; i < size / sizeof(uint64_t); ++i) {
+    for (size_t i = 0; i < size / kWord; ++i) {
       if (page[i] == 0) return all;
       all.push_back(page[i]);
     }
@@ -55,90 +50,218 @@ std::optional<std::vector<uint64_t>> ReadPointers(pid_t tid, uint64_t address) {
   return std::nullopt;
 }
 
-// A thread that died while it was held is shown to nobody but its tracer, and
-// so is a process, which its own parent waits for in vain until then
-// (ptrace(2)). The end of a child of the server's own is the run's to see.
-bool IsGone(pid_t tid) {
-  const bool is_process = syscall(SYS_tgkill, tid, tid, 0) == 0;
-  if (is_process && StatusField(ReadProcFile(tid, "status"), "PPid") ==
-                        static_cast<uint64_t>(getpid())) {
-    return true;
+user_regs_struct CallOf(user_regs_struct registers, uint64_t number,
+                        uint64_t first, uint64_t second) {
+  registers.rax = number;
+  registers.rdi = first;
+  registers.rsi = second;
+  return registers;
+}
+
+// The thread asks again, from the beginning.
+void LetGoBeforeCall(TracedThread& thread, const user_regs_struct& original) {
+  thread.Set(BeforeCall(original, original.orig_rax));
+  thread.Release();
+}
+
+// Memory of the program's own: the stack if it is little, else a new mapping,
+// which stays where a call that executes a program fails or shares its memory
+// with who made it (vfork(2)). 0: there is none. nullopt: the thread stopped
+// for something else.
+std::optional<uint64_t> FindRoom(TracedThread& thread,
+                                 const user_regs_struct& original,
+                                 uint64_t size) {
+  if (size <= kMostOnStack) {
+    return (original.rsp - kRedZone - size) & ~uint64_t{15};
   }
-  siginfo_t info = {};
-  return waitid(P_PID, static_cast<id_t>(tid), &info,
-                WEXITED | WNOHANG | __WALL) != 0 ||
-         info.si_pid == tid;
+  user_regs_struct map = CallOf(original, __NR_mmap, 0, size);
+  map.rdx = PROT_READ | PROT_WRITE;
+  map.r10 = MAP_PRIVATE | MAP_ANONYMOUS;
+  map.r8 = static_cast<uint64_t>(-1);
+  map.r9 = 0;
+  const std::optional<int64_t> mapped = thread.Call(map);
+  if (!mapped.has_value()) return std::nullopt;
+  return *mapped < 0 ? 0 : static_cast<uint64_t>(*mapped);
+}
+
+// The call has returned `result`.
+void LetGoBehindCall(TracedThread& thread, user_regs_struct original,
+                     int64_t result) {
+  original.rax = static_cast<uint64_t>(result);
+  original.orig_rax = static_cast<uint64_t>(-1);
+  thread.Set(original);
+  thread.Release();
+}
+
+// The kernel's own codes for a call that a signal interrupted and that is to be
+// made again: linux/errno.h.
+bool IsToBeRestarted(int64_t result) {
+  constexpr int64_t kFirst = -516;
+  constexpr int64_t kLast = -512;
+  return result >= kFirst && result <= kLast;
 }
 
 }  // namespace
 
-int CallRedirects::Begin(const seccomp_notif& notification, std::string path,
-                         std::vector<std::string> arguments, int listener) {
+// What a call is given, to stand at one address: its argv, if it gets a new
+// one, the path, and the new arguments.
+class CallRedirects::ArgumentBlock {
+ public:
+  // The old first argument is what the interpreter gets another name for.
+  ArgumentBlock(const std::string& path,
+                const std::vector<std::string>& arguments,
+                const std::vector<uint64_t>& old_argv)
+      : strings_(path + '\0') {
+    if (arguments.empty()) return;
+    for (const std::string& argument : arguments) {
+      offsets_.push_back(strings_.size());
+      strings_ += argument + '\0';
+    }
+    if (!old_argv.empty()) rest_.assign(old_argv.begin() + 1, old_argv.end());
+    rest_.push_back(0);
+  }
+
+  bool has_argv() const { return !rest_.empty(); }
+  uint64_t size() const { return pointers_size() + strings_.size(); }
+  // Where the path is when all of it is at `address`.
+  uint64_t path_at(uint64_t address) const { return address + pointers_size(); }
+
+  std::string At(uint64_t address) const {
+    std::vector<uint64_t> pointers;
+    for (const uint64_t offset : offsets_) {
+      pointers.push_back(path_at(address) + offset);
+    }
+    pointers.insert(pointers.end(), rest_.begin(), rest_.end());
+    std::string bytes(pointers_size(), '\0');
+    if (!pointers.empty()) {
+      std::memcpy(bytes.data(), pointers.data(), bytes.size());
+    }
+    return bytes + strings_;
+  }
+
+ private:
+  uint64_t pointers_size() const {
+    return (offsets_.size() + rest_.size()) * kWord;
+  }
+
+  std::string strings_;
+  std::vector<uint64_t> offsets_;
+  std::vector<uint64_t> rest_;
+};
+
+int CallRedirects::Begin(const seccomp_notif& notification,
+                         const std::string& path,
+                         const std::vector<std::string>& arguments,
+                         int listener) {
   const auto tid = static_cast<pid_t>(notification.pid);
-  // Those whose thread was let go and never came back.
+  // Those whose thread was let go and never came.
   std::erase_if(redirects_, [](const auto& entry) {
     return !entry.second.held && syscall(SYS_tkill, entry.first, 0) != 0;
   });
   if (redirects_.size() >= kMostRedirects) return EAGAIN;
-  // Held already: a handler of a signal took it away from an earlier one.
-  const auto earlier = redirects_.find(tid);
-  const bool is_held = earlier != redirects_.end() && earlier->second.held;
-  if (!is_held && ptrace(PTRACE_SEIZE, tid, nullptr, nullptr) != 0) {
-    return EPERM;
+  std::vector<uint64_t> old_argv;
+  if (!arguments.empty()) {
+    std::optional<std::vector<uint64_t>> read =
+        ReadPointers(tid, notification.data.args[1]);
+    if (!read.has_value()) return EFAULT;
+    old_argv = *std::move(read);
   }
-  ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr);
-  Redirect& redirect = redirects_[tid];
-  redirect = {.state = State::kStopping,
-              .held = true,
-              .number = notification.data.nr,
-              .instruction = notification.data.instruction_pointer,
-              .old_argument = notification.data.args[0],
-              .new_argument = 0,
-              .path = std::move(path),
-              .arguments = std::move(arguments)};
+  TracedThread thread(tid);
+  if (!thread.Seize()) return EPERM;
   // What it is told is not what it sees: the stop comes before.
   AnswerCall(listener, notification.id, EINTR);
-  for (int i = 0; i < kLooks && redirect.state == State::kStopping; ++i) {
-    if (!StepOne(tid, redirect)) {
-      redirects_.erase(tid);
-      break;
-    }
-    if (redirect.state != State::kStopping) break;
-    absl::SleepFor(kBetweenLooks);
+  const Stop stop = thread.Await();
+  if (stop == Stop::kGone) return 0;
+  // It may have left that call before, for a signal.
+  user_regs_struct original;
+  const bool is_behind_call =
+      thread.Get(original) &&
+      original.rip == notification.data.instruction_pointer &&
+      original.orig_rax == static_cast<uint64_t>(notification.data.nr) &&
+      original.rdi == notification.data.args[0];
+  if (!is_behind_call) {
+    thread.Release();
+    return 0;
   }
+  if (stop != Stop::kTrap) {
+    LetGoBeforeCall(thread, original);
+    return 0;
+  }
+  Rewrite(tid, thread, original, ArgumentBlock(path, arguments, old_argv));
   return 0;
+}
+
+void CallRedirects::Rewrite(pid_t tid, TracedThread& thread,
+                            const user_regs_struct& original,
+                            const ArgumentBlock& block) {
+  const std::optional<uint64_t> room = FindRoom(thread, original, block.size());
+  if (!room.has_value()) return LetGoBeforeCall(thread, original);
+  if (*room == 0) return LetGoBehindCall(thread, original, -ENOMEM);
+  std::string bytes = block.At(*room);
+  // It is held: its id is nobody else's.
+  if (!WriteProgramBytes(tid, *room, bytes.data(), bytes.size(),
+                         [] { return true; })) {
+    return LetGoBehindCall(thread, original, -EFAULT);
+  }
+  const uint64_t number = original.orig_rax;
+  const user_regs_struct call = CallOf(original, number, block.path_at(*room),
+                                       block.has_argv() ? *room : original.rsi);
+  thread.Set(BeforeCall(call, number));
+  if (thread.RunToCall() != Stop::kCall) {
+    return LetGoBeforeCall(thread, original);
+  }
+  const bool stays_held = number != __NR_execve;
+  redirects_[tid] = {.held = stays_held,
+                     .new_argument = call.rdi,
+                     .original = original,
+                     .bytes = std::move(bytes),
+                     .room = *room};
+  if (stays_held) {
+    thread.Run();
+  } else {
+    thread.Release();
+  }
 }
 
 bool CallRedirects::Continue(const seccomp_notif& notification, int listener) {
   const auto tid = static_cast<pid_t>(notification.pid);
   const auto found = redirects_.find(tid);
   if (found == redirects_.end()) return false;
-  Redirect& redirect = found->second;
-  if (redirect.state != State::kCalling ||
-      notification.data.nr != redirect.number ||
+  const Redirect redirect = found->second;
+  if (static_cast<uint64_t>(notification.data.nr) !=
+          redirect.original.orig_rax ||
       notification.data.args[0] != redirect.new_argument) {
     return false;
   }
-  // A handler of a signal may have used that part of the stack meanwhile.
-  const bool put =
-      Put(tid, redirect, [&] { return IsAwaited(listener, notification.id); });
-  if (!put) AnswerCall(listener, notification.id, EFAULT);
-  if (!redirect.held) {
-    redirects_.erase(found);
-    if (put) LetContinue(listener, notification.id);
+  redirects_.erase(found);
+  // The call waits until it was received for any signal, whose handler uses the
+  // stack.
+  if (!redirect.held &&
+      !WriteProgramBytes(
+          tid, redirect.room, redirect.bytes.data(), redirect.bytes.size(),
+          [&] { return IsAwaited(listener, notification.id); })) {
+    AnswerCall(listener, notification.id, EFAULT);
     return true;
   }
-  ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr);
-  redirect.state = State::kReturning;
-  if (put) LetContinue(listener, notification.id);
+  LetContinue(listener, notification.id);
+  if (redirect.held) {
+    TracedThread thread(tid);
+    const Stop stop = thread.Await();
+    LetGoAtExit(thread, redirect, stop);
+  }
   return true;
 }
 
 void CallRedirects::Step() {
   for (auto entry = redirects_.begin(); entry != redirects_.end();) {
-    const bool keep =
-        !entry->second.held || StepOne(entry->first, entry->second);
-    entry = keep ? std::next(entry) : redirects_.erase(entry);
+    TracedThread thread(entry->first);
+    const Stop stop = entry->second.held ? thread.Look() : Stop::kNone;
+    if (stop == Stop::kNone) {
+      ++entry;
+      continue;
+    }
+    LetGoAtExit(thread, entry->second, stop);
+    entry = redirects_.erase(entry);
   }
 }
 
@@ -147,104 +270,18 @@ bool CallRedirects::waiting() const {
                      [](const auto& entry) { return entry.second.held; });
 }
 
-bool CallRedirects::StepOne(pid_t tid, Redirect& redirect) {
-  siginfo_t info = {};
-  if (waitid(P_PID, static_cast<id_t>(tid), &info,
-             WSTOPPED | WNOHANG | __WALL) != 0) {
-    return errno == EINTR || !IsGone(tid);
-  }
-  if (info.si_pid == 0) return true;
-  return OnStop(tid, redirect, info.si_status);
-}
-
-bool CallRedirects::OnStop(pid_t tid, Redirect& redirect, int status) {
-  if (status >> kEventShift != PTRACE_EVENT_STOP) {
-    // A signal on its way to the program.
-    ptrace(PTRACE_CONT, tid, nullptr, status);
-    return true;
-  }
-  switch (redirect.state) {
-    case State::kStopping:
-      return Rewrite(tid, redirect);
-    case State::kReturning:
-      return Restore(tid, redirect);
-    case State::kCalling:  // It is to stop with its process (SIGSTOP).
-      break;
-  }
-  ptrace(PTRACE_DETACH, tid, nullptr, nullptr);
-  redirect.held = false;
-  return true;
-}
-
-// Where everything goes follows from the redirect alone, so that it can be put
-// there once more.
-bool CallRedirects::Put(pid_t tid, Redirect& redirect,
-                        absl::FunctionRef<bool()> still_there) {
-  uint64_t top = redirect.stack - kRedZone;
-  const auto put = [&](const void* data, size_t size) {
-    top = (top - size) & ~uint64_t{15};
-    return WriteProgramBytes(tid, top, data, size, still_there);
-  };
-  if (!put(redirect.path.c_str(), redirect.path.size() + 1)) return false;
-  redirect.new_argument = top;
-  redirect.new_argv = redirect.old_argv;
-  if (redirect.arguments.empty()) return true;
-  std::vector<uint64_t> argv;
-  for (const std::string& argument : redirect.arguments) {
-    if (!put(argument.c_str(), argument.size() + 1)) return false;
-    argv.push_back(top);
-  }
-  // The old first one is what the interpreter gets another name for.
-  const std::optional<std::vector<uint64_t>> old =
-      ReadPointers(tid, redirect.old_argv);
-  if (!old.has_value()) return false;
-  if (!old->empty()) argv.insert(argv.end(), old->begin() + 1, old->end());
-  argv.push_back(0);
-  if (!put(argv.data(), argv.size() * sizeof(argv[0]))) return false;
-  redirect.new_argv = top;
-  return true;
-}
-
-bool CallRedirects::Rewrite(pid_t tid, Redirect& redirect) {
+void CallRedirects::LetGoAtExit(TracedThread& thread, const Redirect& redirect,
+                                Stop stop) {
   user_regs_struct registers;
-  bool rewritten = ptrace(PTRACE_GETREGS, tid, nullptr, &registers) == 0 &&
-                   registers.rip == redirect.instruction;
-  if (rewritten) {
-    redirect.stack = registers.rsp;
-    redirect.old_argv = registers.rsi;
-    // It is held: its id is nobody else's.
-    rewritten = Put(tid, redirect, [] { return true; });
-    registers.orig_rax = static_cast<uint64_t>(-1);  // Not to be restarted.
-    registers.rax = static_cast<uint64_t>(-EFAULT);
-    if (rewritten) {
-      registers.rax = static_cast<uint64_t>(redirect.number);
-      registers.rip -= kInstruction;
-      registers.rdi = redirect.new_argument;
-      registers.rsi = redirect.new_argv;
-    }
-    rewritten &= ptrace(PTRACE_SETREGS, tid, nullptr, &registers) == 0;
+  if (stop != Stop::kCall || !thread.Get(registers)) return thread.Release();
+  const auto result = static_cast<int64_t>(registers.rax);
+  const user_regs_struct& original = redirect.original;
+  if (redirect.bytes.size() > kMostOnStack) {
+    thread.Call(
+        CallOf(original, __NR_munmap, redirect.room, redirect.bytes.size()));
   }
-  const bool stays_held = rewritten && redirect.number != __NR_execve;
-  if (!stays_held) {
-    ptrace(PTRACE_DETACH, tid, nullptr, nullptr);
-  } else {
-    ptrace(PTRACE_CONT, tid, nullptr, nullptr);
-  }
-  redirect.held = stays_held;
-  redirect.state = State::kCalling;
-  return rewritten;
-}
-
-bool CallRedirects::Restore(pid_t tid, const Redirect& redirect) {
-  user_regs_struct registers;
-  if (ptrace(PTRACE_GETREGS, tid, nullptr, &registers) == 0 &&
-      registers.rip == redirect.instruction) {
-    registers.rdi = redirect.old_argument;
-    registers.rsi = redirect.old_argv;
-    ptrace(PTRACE_SETREGS, tid, nullptr, &registers);
-  }
-  ptrace(PTRACE_DETACH, tid, nullptr, nullptr);
-  return false;
+  if (IsToBeRestarted(result)) return LetGoBeforeCall(thread, original);
+  LetGoBehindCall(thread, original, result);
 }
 
 }  // namespace cordon::sandbox

@@ -2,41 +2,44 @@
 // on another path: execve(2) and chdir(2), which nobody can do for another
 // process.
 //
-//   redirects.Begin(notification, "/state/runs/x/tmp/a.out", listener);
+//   redirects.Begin(notification, "/state/runs/x/tmp/a.out", {}, listener);
 //   // later, on every notification:
 //   if (redirects.Continue(notification, listener)) return;
-//   // and until `waiting()` is false:
+//   // and now and then, until `waiting()` is false:
 //   redirects.Step();
 //
-// The thread is stopped on its way out of the call (ptrace(2), PTRACE_SEIZE and
-// PTRACE_INTERRUPT), the path is put below its stack's red zone, and its
+// The thread is stopped on its way out of the call (PTRACE_SEIZE and
+// PTRACE_INTERRUPT, ptrace(2)), the path is put in its memory, and its
 // registers are set to make the call once more, with other arguments in front
-// where a script's interpreter is to be executed. It is let go at once where
-// the call replaces the program, and after the call, with its registers as they
-// were, where it does not.
+// where a script's interpreter is to be executed. It is let go at the entry of
+// the new call where that replaces the program, and at its exit, with its
+// registers as they were, where it does not.
+//
+// Whatever else the thread stops for meanwhile, a signal or a stop of its whole
+// process, comes before the call: it is let go with the first call still to be
+// made, and asks again.
 //
 // The path is in memory that the program can change; what it can make of that
 // is a call on a path of its choice, which it can make anyway.
 //
-// Known hole, so that no request is given this yet: PTRACE_SEIZE waits while
-// another thread of the process executes a program, and that may wait for a
-// thread that is held here. A hostile program can stop the loop so.
-//
-// Contract: one thread, which is the tracer. Apart from that it blocks for no
-// longer than a context switch usually takes.
+// Contract: one thread, which is the tracer. It waits for the traced one:
+// PTRACE_SEIZE while another thread of that process executes a program, the
+// rest until the traced thread has had its turn on a processor. A program can
+// make that as long as it lives, so the calling thread serves one run only.
 
 #ifndef CORDON_SANDBOX_SUPERVISE_CALL_REDIRECTS_H_
 #define CORDON_SANDBOX_SUPERVISE_CALL_REDIRECTS_H_
 
 #include <linux/seccomp.h>
 #include <sys/types.h>
+#include <sys/user.h>
 
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
+#include "sandbox/supervise/traced_thread.h"
 
 namespace cordon::sandbox {
 
@@ -46,51 +49,35 @@ class CallRedirects {
   // the call has no answer yet: EPERM, the host allows no tracing; EAGAIN, too
   // many are under way.
   // `arguments`, if any, come in place of the first of execve's.
-  int Begin(const seccomp_notif& notification, std::string path,
-            std::vector<std::string> arguments, int listener);
+  int Begin(const seccomp_notif& notification, const std::string& path,
+            const std::vector<std::string>& arguments, int listener);
 
   // Whether the call is one that was redirected, on its new path; it goes on.
   bool Continue(const seccomp_notif& notification, int listener);
 
-  // Looks at those that have not come to their next stop, and reaps those that
-  // died on the way.
+  // Looks at those that were let into their new call, and reaps those that died
+  // on the way.
   void Step();
-  // Whether Step has to be called again, soon.
+  // Whether a thread is held.
   bool waiting() const;
 
  private:
-  enum class State {
-    // On its way to the first stop.
-    kStopping,
-    // To make the call again.
-    kCalling,
-    // On its way to the second stop, after the call.
-    kReturning,
-  };
   struct Redirect {
-    State state = State::kStopping;
-    bool held = true;
-    int number = 0;
-    // Behind the system call instruction.
-    uint64_t instruction = 0;
-    uint64_t old_argument = 0;
+    // To the exit of its new call; else the thread was let go at its entry.
+    bool held = false;
     uint64_t new_argument = 0;
-    // The second argument, of execve.
-    uint64_t old_argv = 0;
-    uint64_t new_argv = 0;
-    // The stack pointer at the call.
-    uint64_t stack = 0;
-    std::string path;
-    std::vector<std::string> arguments;
+    // Behind the first call.
+    user_regs_struct original = {};
+    // What the call was given, and where in the program's memory that is.
+    std::string bytes;
+    uint64_t room = 0;
   };
+  class ArgumentBlock;
 
-  // Each returns whether the redirect is of use still.
-  bool OnStop(pid_t tid, Redirect& redirect, int status);
-  bool Rewrite(pid_t tid, Redirect& redirect);
-  static bool Put(pid_t tid, Redirect& redirect,
-                  absl::FunctionRef<bool()> still_there);
-  bool Restore(pid_t tid, const Redirect& redirect);
-  bool StepOne(pid_t tid, Redirect& redirect);
+  void Rewrite(pid_t tid, TracedThread& thread,
+               const user_regs_struct& original, const ArgumentBlock& block);
+  static void LetGoAtExit(TracedThread& thread, const Redirect& redirect,
+                          TracedThread::Stop stop);
 
   std::map<pid_t, Redirect> redirects_;
 };

@@ -96,6 +96,20 @@ std::string ReadProcFile(pid_t pid, absl::string_view name, size_t most) {
   return ReadFile(absl::StrCat("/proc/", pid, "/", name), most);
 }
 
+bool HasSignal(pid_t tid) {
+  const std::string status = ReadProcFile(tid, "status");
+  const auto mask = [&status](absl::string_view key) {
+    uint64_t bits = 0;
+    const size_t at = status.find(absl::StrCat("\n", key, ":\t"));
+    if (at == std::string::npos) return bits;
+    constexpr size_t kDigits = 16;
+    (void)absl::SimpleHexAtoi(
+        absl::string_view(status).substr(at + key.size() + 3, kDigits), &bits);
+    return bits;
+  };
+  return ((mask("SigPnd") | mask("ShdPnd")) & ~mask("SigBlk")) != 0;
+}
+
 ProcessMemory ReadProcessMemory(pid_t pid) {
   const std::string status = ReadMemoryStatus(pid);
   ProcessMemory memory;

@@ -61,6 +61,10 @@ std::vector<absl::string_view> StatFields(absl::string_view stat, size_t count);
 std::optional<uint64_t> StatusField(absl::string_view status,
                                     absl::string_view key);
 
+// Whether a thread has a signal that it does not block: a call that it waits
+// for is then interrupted (proc_pid_status(5)).
+bool HasSignal(pid_t tid);
+
 // Up to `most` bytes of a file of /proc/PID; empty when it cannot be read.
 std::string ReadProcFile(pid_t pid, absl::string_view name, size_t most = 4096);
 

@@ -66,15 +66,14 @@ void Supervision::OnNotification(uint32_t events) {
   }
   NotificationBuffer buffer;
   if (!ReceiveNotification(listener_.fd.get(), buffer)) return;
-  const seccomp_notif& notification = buffer.notification;
+  Judge(buffer.notification);
+}
+
+void Supervision::Judge(const seccomp_notif& notification) {
   // A killed run gets no answers, hence executes nothing.
   if (killed_) return;
 
   const FaultNote faults(meter_);
-  if (PerformPathCall(notification)) {
-    counter_.NoteCall(static_cast<pid_t>(notification.pid));
-    return;
-  }
   const JudgeContext context = {
       .policy = plan_.policy,
       .on_violation = &plan_.on_violation,
@@ -100,6 +99,32 @@ void Supervision::OnNotification(uint32_t events) {
   }
   HandleCall(notification.id, static_cast<pid_t>(notification.pid),
              std::move(judged));
+}
+
+PathThreadEvents Supervision::EventsOfPaths() {
+  return {.on_other_call =
+              [this](const seccomp_notif& call) {
+                loop_->Post(
+                    [self = shared_from_this(), call] { self->Judge(call); });
+              },
+          .on_refused =
+              [this](const seccomp_notif& call, std::string path) {
+                JudgedCall breach =
+                    JudgeRefused(call, std::move(path), plan_.on_violation);
+                loop_->Post([self = shared_from_this(), call,
+                             breach = std::move(breach)]() mutable {
+                  if (self->killed_) return;
+                  self->HandleCall(call.id, static_cast<pid_t>(call.pid),
+                                   std::move(breach));
+                });
+              },
+          .on_stopped =
+              [this] {
+                loop_->Post([self = shared_from_this()] {
+                  self->paths_stopped_ = true;
+                  self->FinishIfDrained();
+                });
+              }};
 }
 
 // A program can make paths that take milliseconds to walk, of links to links. A

@@ -74,6 +74,7 @@ void Supervision::EndRun(std::optional<Cause> cause) {
   ForgetConnections();
   Close(stdin_);
   KillGroup();
+  StopPaths();
   ReapGroup();
 }
 
@@ -92,7 +93,6 @@ void Supervision::KillGroup() { kill(-pid_, SIGKILL); }
 
 void Supervision::ReapGroup() {
   while (!all_reaped_) {
-    redirects_.Step();
     // Look before taking: the leader must stay until its group was killed.
     siginfo_t info = {};
     const int peek = waitid(P_PGID, static_cast<id_t>(pid_), &info,
@@ -199,7 +199,8 @@ void Supervision::FinishIfDrained() {
     for (Pipe* pipe : {&stdout_, &stderr_}) DeliverTail(*pipe);
     if (paused_) return;  // SetPaused comes back here.
   }
-  if (!DiskIsKnown()) return;  // OnDiskMeasured does.
+  if (!paths_stopped_) return;  // The thread's last event comes back here.
+  if (!DiskIsKnown()) return;   // OnDiskMeasured does.
   finished_ = true;
   for (Source* source : {&listener_, &stdout_.source, &stderr_.source}) {
     Close(*source);

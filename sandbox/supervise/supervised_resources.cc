@@ -68,6 +68,9 @@ void Supervision::SampleResources() {
   PutUpWall();
   ReapGroup();
   if (killed_) return;
+  if (path_thread_.has_value()) {
+    meter_.NoteFaults(path_thread_->TakeFaultedBytes());
+  }
   meter_.Sample(usage_.cpu_user + usage_.cpu_system);
   LowerPriorityOfMany();
   if (meter_.over_cpu_limit()) {

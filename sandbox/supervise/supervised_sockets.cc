@@ -13,9 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "sandbox/base/monotonic_clock.h"
 #include "sandbox/base/notification_buffer.h"
 #include "sandbox/supervise/process_memory.h"
@@ -28,21 +25,6 @@ namespace {
 constexpr absl::Duration kSignalsPause = absl::Milliseconds(20);
 
 }  // namespace
-
-// proc_pid_status(5).
-bool Supervision::HasSignal(pid_t tid) {
-  const std::string status = ReadProcFile(tid, "status");
-  const auto mask = [&status](absl::string_view key) {
-    uint64_t bits = 0;
-    const size_t at = status.find(absl::StrCat("\n", key, ":\t"));
-    if (at == std::string::npos) return bits;
-    constexpr size_t kDigits = 16;
-    (void)absl::SimpleHexAtoi(
-        absl::string_view(status).substr(at + key.size() + 3, kDigits), &bits);
-    return bits;
-  };
-  return ((mask("SigPnd") | mask("ShdPnd")) & ~mask("SigBlk")) != 0;
-}
 
 void Supervision::PerformSocketCall(const seccomp_notif& notification,
                                     Violation violation, absl::Time since) {

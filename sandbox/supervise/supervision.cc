@@ -95,7 +95,11 @@ void Supervision::StartOnLoop() {
   ioctl(listener_.fd.get(), SECCOMP_IOCTL_NOTIF_SET_FLAGS,
         SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
   Watch(leader_, EPOLLIN);
-  Watch(listener_, EPOLLIN);
+  if (paths_.has_value() && !killed_) {
+    StartPaths();
+  } else {
+    Watch(listener_, EPOLLIN);
+  }
   Watch(stdout_.source, EPOLLIN);
   Watch(stderr_.source, EPOLLIN);
   if (stdin_.fd.valid()) Watch(stdin_, EPOLLOUT);
@@ -103,6 +107,23 @@ void Supervision::StartOnLoop() {
   wall_timer_ = loop_->CallAt(start_ + plan_.limits.wall_time,
                               [this] { EndRun(WallTimeCause(plan_.limits)); });
   ScheduleSample();
+}
+
+void Supervision::StartPaths() {
+  path_thread_.emplace(&*paths_, plan_.policy, listener_.fd.get(),
+                       EventsOfPaths());
+  absl::Status status = path_thread_->Start();
+  if (!status.ok()) {
+    path_thread_.reset();
+    return Fail(std::move(status));
+  }
+  paths_stopped_ = false;
+}
+
+// Nothing of the run executes any more, so that the thread waits for nothing
+// but the disk.
+void Supervision::StopPaths() {
+  if (path_thread_.has_value()) path_thread_->Stop();
 }
 
 void Supervision::Watch(Source& source, uint32_t events) {

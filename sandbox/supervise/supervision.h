@@ -35,12 +35,12 @@
 #include "sandbox/spec/execution_spec.h"
 #include "sandbox/spec/outcome.h"
 #include "sandbox/supervise/call_judge.h"
-#include "sandbox/supervise/call_redirects.h"
 #include "sandbox/supervise/cgroup_source.h"
 #include "sandbox/supervise/disk_meter.h"
 #include "sandbox/supervise/event_loop.h"
 #include "sandbox/supervise/outcome_builder.h"
 #include "sandbox/supervise/output_capture.h"
+#include "sandbox/supervise/path_thread.h"
 #include "sandbox/supervise/process_counter.h"
 #include "sandbox/supervise/process_table.h"
 #include "sandbox/supervise/resource_meter.h"
@@ -184,13 +184,11 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
   void DeliverTail(Pipe& pipe);
   void SetPaused(Flow flow);
 
-  // Whether it was a call on a path of the run's own file system, which has
-  // its answer then, or will have it.
-  bool PerformPathCall(const seccomp_notif& notification);
-  void SettlePathCall(const seccomp_notif& notification,
-                      BrokeredPath performed);
-  void TryFifosAgain();
-  void StepRedirects();
+  // Posts what the run's thread for paths says to the loop.
+  PathThreadEvents EventsOfPaths();
+  void StartPaths();
+  void StopPaths();
+  void Judge(const seccomp_notif& notification);
   bool MayResolve() const;
   bool MayWriteActions() const;
   void HandleCall(uint64_t id, pid_t tid, JudgedCall judged);
@@ -206,9 +204,6 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
   Connecting* WatchConnection(const BrokeredCall& performed);
   void OnConnected(Connecting& connecting);
   bool IsWaiting(uint64_t call) const;
-  // Whether the thread has a signal that it does not block: a call that it
-  // waits for is then interrupted.
-  static bool HasSignal(pid_t tid);
   void LookForSignals();
   void ForgetConnections();
   void AskForSpace(HeldCall call);
@@ -262,14 +257,9 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
   // Reservations past what was measured, waiting for the next measurement.
   std::deque<HeldCall> held_reservations_;
   std::optional<PathBroker> paths_;
-  // Opens of FIFOs that wait for somebody at the other end.
-  struct WaitingFifo {
-    seccomp_notif notification;
-    FifoOpen fifo;
-  };
-  std::vector<WaitingFifo> waiting_fifos_;
-  CallRedirects redirects_;
-  bool redirects_step_ = false;
+  // From the start to the end of the run's thread for paths, if it has one.
+  std::optional<PathThread> path_thread_;
+  bool paths_stopped_ = true;
   SocketBroker broker_;
   // By their socket.
   std::map<ino_t, std::unique_ptr<Connecting>> connecting_;

@@ -631,5 +631,47 @@ TEST(VirtualFilesystemRace, ProgramsThatEndWhileTheyAreRedirected) {
   EXPECT_EQ(run->outcome().exit_code, 7);
 }
 
+// Whoever attaches to a thread waits while another thread of that process
+// executes a program, which waits in turn for threads that are held. What a
+// program does of this costs nobody else.
+TEST(VirtualFilesystemRace, ThreadsThatAreHeldWhileAnotherExecutesAProgram) {
+  ExecutionSpec spec = CommandSpec({"./knot"});
+  spec.files = {
+      {"knot.c",
+       "#include <pthread.h>\n#include <signal.h>\n#include <sys/wait.h>\n"
+       "#include <unistd.h>\n"
+       "static void* change(void* unused) {\n"
+       "  for (;;) { chdir(\"/tmp\"); chdir(\"/box\"); } }\n"
+       "static void* replace(void* unused) { usleep(300);\n"
+       "  char* a[] = {\"true\", 0}; execv(\"/bin/true\", a); return 0; }\n"
+       "int main(void) {\n"
+       "  for (int i = 0;; ++i) {\n"
+       "    if (i >= 4) wait(0);\n"
+       "    if (fork() == 0) { pthread_t t; int n;\n"
+       "      for (n = 0; n < 8; ++n) pthread_create(&t, 0, change, 0);\n"
+       "      for (n = 0; n < 2; ++n) pthread_create(&t, 0, replace, 0);\n"
+       "      change(0); } } }\n",
+       sandbox::FileMode::kRegular}};
+  spec.compile = CommandSpec({"/usr/bin/gcc", "-O1", "-w", "-pthread", "knot.c",
+                              "-o", "knot"})
+                     .program;
+  spec.program.limits.wall_time = absl::Seconds(4);
+  spec.filesystem = Filesystem::kVirtual;
+  auto knot = std::make_shared<RecordingObserver>();
+  const std::shared_ptr<sandbox::Run> run =
+      SharedSandbox().sandbox().Start(std::move(spec), knot);
+  // Of either kind, on every loop.
+  for (int i = 0; i < 40; ++i) {
+    const auto other = RunVirtual(BashSpec("cd /tmp; pwd"));
+    EXPECT_EQ(other->stdout_data(), "/tmp\n") << other->outcome().message;
+    const auto plain = SharedSandbox().Run(CommandSpec({"/bin/true"}));
+    EXPECT_EQ(plain->outcome().kind, OutcomeKind::kExited);
+  }
+  EXPECT_TRUE(absl::IsUnknown(knot->result().status()));  // It goes on.
+  knot->WaitForEnd();
+  EXPECT_EQ(knot->outcome().kind, OutcomeKind::kWallTimeLimit)
+      << knot->outcome().message;
+}
+
 }  // namespace
 }  // namespace cordon::testing

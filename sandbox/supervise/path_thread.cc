@@ -1,0 +1,162 @@
+// The doors are Start and Stop; everything else is on the thread.
+
+#include "sandbox/supervise/path_thread.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "sandbox/base/errno_status.h"
+#include "sandbox/base/notification_buffer.h"
+#include "sandbox/supervise/call_judge.h"
+#include "sandbox/supervise/process_memory.h"
+
+namespace cordon::sandbox {
+namespace {
+
+// How often what waits is looked at, in milliseconds.
+constexpr int kPause = 1;
+// Of one run, at once.
+constexpr size_t kMostFifos = 256;
+
+}  // namespace
+
+PathThread::PathThread(const PathBroker* broker, const SyscallPolicy* policy,
+                       int listener, PathThreadEvents events)
+    : broker_(broker),
+      policy_(policy),
+      listener_(listener),
+      events_(std::move(events)) {}
+
+PathThread::~PathThread() {
+  if (thread_.joinable()) thread_.join();
+}
+
+// Signals to the server are for its own threads.
+absl::Status PathThread::Start() {
+  wakeup_.Reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wakeup_.valid()) return ErrnoToStatus(errno, "eventfd");
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  absl::Status status;
+  try {
+    thread_ = std::thread([this] { Loop(); });
+  } catch (const std::system_error& error) {
+    status = ErrnoToStatus(error.code().value(), "a run's thread for paths");
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return status;
+}
+
+void PathThread::Stop() {
+  stopping_ = true;
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written =
+      write(wakeup_.get(), &one, sizeof(one));
+}
+
+uint64_t PathThread::TakeFaultedBytes() {
+  const uint64_t now = faulted_bytes_;
+  return now - std::exchange(taken_bytes_, now);
+}
+
+void PathThread::NoteFaults() {
+  static const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  rusage usage = {};
+  getrusage(RUSAGE_THREAD, &usage);
+  faulted_bytes_ =
+      static_cast<uint64_t>(usage.ru_minflt + usage.ru_majflt) * page;
+}
+
+void PathThread::Loop() {
+  constexpr int kForever = -1;
+  pollfd watched[] = {{.fd = wakeup_.get(), .events = POLLIN, .revents = 0},
+                      {.fd = listener_, .events = POLLIN, .revents = 0}};
+  while (!stopping_) {
+    const bool waits = !fifos_.empty() || redirects_.waiting();
+    if (poll(watched, std::size(watched), waits ? kPause : kForever) < 0) {
+      continue;
+    }
+    if (stopping_) break;
+    if ((watched[1].revents & POLLIN) != 0) {
+      OnNotification();
+      NoteFaults();
+    } else if (watched[1].revents != 0) {
+      watched[1].fd = -1;  // Hang-up: no process uses the filter any more.
+    }
+    TryFifosAgain();
+    redirects_.Step();
+  }
+  events_.on_stopped();
+}
+
+void PathThread::OnNotification() {
+  NotificationBuffer buffer;
+  if (!ReceiveNotification(listener_, buffer)) return;
+  const seccomp_notif& call = buffer.notification;
+  if (stopping_ || redirects_.Continue(call, listener_)) return;
+  BrokeredPath performed = broker_->Perform(call, listener_);
+  if (performed.kind != BrokeredPath::Kind::kUnconcerned) {
+    return Settle(call, std::move(performed));
+  }
+  const Verdict verdict = policy_->Evaluate(call.data.nr, ArgumentsOf(call));
+  if (verdict.kind == VerdictKind::kAsk &&
+      verdict.question == Question::kPath) {
+    LetContinue(listener_, call.id);
+  } else {
+    events_.on_other_call(call);
+  }
+}
+
+void PathThread::Settle(const seccomp_notif& call, BrokeredPath performed) {
+  switch (performed.kind) {
+    case BrokeredPath::Kind::kUnconcerned:
+    case BrokeredPath::Kind::kHanded:
+      return;
+    case BrokeredPath::Kind::kWaits:
+      if (fifos_.size() >= kMostFifos) {
+        AnswerCall(listener_, call.id, ENFILE);
+        return;
+      }
+      fifos_.push_back({call, std::move(performed.fifo)});
+      return;
+    case BrokeredPath::Kind::kElsewhere:
+      if (const int error = redirects_.Begin(call, performed.path,
+                                             performed.arguments, listener_);
+          error != 0) {
+        AnswerCall(listener_, call.id, error);
+      }
+      return;
+    case BrokeredPath::Kind::kAnswered:
+      break;
+  }
+  if (!performed.path.empty()) {
+    return events_.on_refused(call, std::move(performed.path));
+  }
+  AnswerCall(listener_, call.id, performed.error_number, performed.value);
+}
+
+void PathThread::TryFifosAgain() {
+  std::vector<WaitingFifo> waiting = std::exchange(fifos_, {});
+  for (WaitingFifo& open : waiting) {
+    if (!IsAwaited(listener_, open.call.id)) continue;
+    if (HasSignal(static_cast<pid_t>(open.call.pid))) {
+      AnswerCall(listener_, open.call.id, EINTR);
+      continue;
+    }
+    BrokeredPath performed =
+        broker_->TryAgain(open.call.id, std::move(open.fifo), listener_);
+    Settle(open.call, std::move(performed));
+  }
+}
+
+}  // namespace cordon::sandbox
