@@ -179,6 +179,9 @@ void AddPolicyFlags(CLI::App& app, RunFlags& flags) {
           "KIND=ACTION", group);
   AddText(app, "--audit", flags.audit, "What is recorded besides breaches",
           "writes|all", group);
+  AddText(app, "--filesystem", flags.filesystem,
+          "Whether /tmp, /dev/shm and /proc/self are the run's own",
+          "host|virtual", group);
 }
 
 void AddReportFlags(CLI::App& app, RunFlags& flags) {

@@ -86,7 +86,19 @@ bool OpensForWriting(const v1::Violation& violation) {
          (violation.arguments(flags) & (O_ACCMODE | O_CREAT | O_TRUNC)) != 0;
 }
 
+bool IsBeneath(absl::string_view path, absl::string_view directory) {
+  return path == directory ||
+         absl::StartsWith(path, absl::StrCat(directory, "/"));
+}
+
 std::string AllowedFile(const v1::Violation& violation) {
+  for (const absl::string_view directory :
+       {"/tmp", "/var/tmp", "/dev/shm", "/proc/self"}) {
+    if (IsBeneath(violation.path(), directory)) {
+      return absl::StrCat("a run has a ", directory,
+                          " of its own with --filesystem=virtual");
+    }
+  }
   if (violation.syscall() == "execve") {
     return "it may execute what is in /usr and in its own directory";
   }

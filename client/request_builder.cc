@@ -39,6 +39,10 @@ constexpr Word<v1::Audit> kAudits[] = {
     {"writes", v1::AUDIT_WRITES},
     {"all", v1::AUDIT_ALL},
 };
+constexpr Word<v1::Filesystem> kFilesystems[] = {
+    {"host", v1::FILESYSTEM_HOST},
+    {"virtual", v1::FILESYSTEM_VIRTUAL},
+};
 using ActionSetter = void (v1::OnViolation::*)(v1::ViolationAction);
 constexpr Word<ActionSetter> kKinds[] = {
     {"syscall", &v1::OnViolation::set_syscall},
@@ -215,6 +219,10 @@ void Builder::AddPolicy() {
   if (const auto audit =
           Choose("--audit", flags_.audit, flags_.audit, kAudits)) {
     request_.mutable_policy()->set_audit(*audit);
+  }
+  if (const auto filesystem = Choose("--filesystem", flags_.filesystem,
+                                     flags_.filesystem, kFilesystems)) {
+    request_.mutable_policy()->set_filesystem(*filesystem);
   }
   for (const std::string& host : flags_.allowed_hosts) {
     request_.mutable_policy()->add_allowed_hosts(Text("--allow-host", host));

@@ -57,6 +57,7 @@ struct RunFlags {
   // KIND=ACTION each.
   std::vector<std::string> on_violation;
   std::string audit;
+  std::string filesystem;
 
   std::string request_id;
   std::string label;

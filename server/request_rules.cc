@@ -252,6 +252,8 @@ class RequestRules {
     CheckNetwork(policy);
     CheckEnum("policy.audit", policy.audit(),
               v1::Audit_IsValid(policy.audit()));
+    CheckEnum("policy.filesystem", policy.filesystem(),
+              v1::Filesystem_IsValid(policy.filesystem()));
     const v1::OnViolation& action = policy.on_violation();
     CheckAction("syscall", action.syscall());
     CheckAction("filesystem", action.filesystem());

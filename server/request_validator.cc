@@ -125,6 +125,7 @@ class SpecBuilder {
         Fill(language.run(), language, PathBack(request_.working_directory()));
     Append(request_.source().args(), spec_.program.argv);
     spec_.program.limits = Override(config_.limits.defaults, language.limits());
+    SetFilesystem(language.filesystem());
   }
 
   // A command may be any language's tool, so it gets the view of all of them.
@@ -176,7 +177,15 @@ class SpecBuilder {
     if (request_.policy().audit() == v1::AUDIT_ALL) {
       spec_.audit = sandbox::AuditScope::kAll;
     }
+    SetFilesystem(request_.policy().filesystem());
     SetNetwork();
+  }
+
+  void SetFilesystem(v1::Filesystem wanted) {
+    if (wanted == v1::FILESYSTEM_UNSPECIFIED) return;
+    spec_.filesystem = wanted == v1::FILESYSTEM_VIRTUAL
+                           ? sandbox::Filesystem::kVirtual
+                           : sandbox::Filesystem::kHost;
   }
 
   void SetNetwork() {

@@ -150,6 +150,17 @@ std::vector<std::string> InterpreterOf(const UniqueFd& object) {
   return words;
 }
 
+// What unlink(2) and rmdir(2) say of a path that ends in no name of its own, or
+// in that of a mount.
+int ErrorOfRemoving(absl::string_view path, uint64_t flags) {
+  if ((flags & AT_REMOVEDIR) == 0) return EISDIR;
+  while (absl::ConsumeSuffix(&path, "/")) {
+  }
+  const absl::string_view last = path.substr(path.rfind('/') + 1);
+  if (last == ".") return EINVAL;
+  return last == ".." ? ENOTEMPTY : EBUSY;
+}
+
 std::string NameToMake(const Place& place) {
   return absl::StrCat(place.name, place.must_be_directory ? "/" : "");
 }
@@ -381,10 +392,14 @@ BrokeredPath PathBroker::OpenObject(const Request& request, const Place& place,
   const bool makes = MakesTemporary(flags);
   const mode_t mode =
       makes ? WithoutUmask(request.tid(), request.call.value) : 0;
-  const UniqueFd file(open(
-      LinkTo(object).c_str(),
-      static_cast<int>(flags & kFlagsOfTheFile) | O_NOCTTY | O_CLOEXEC, mode));
+  // With O_TMPFILE it says that the file gets no name later.
+  const uint64_t kept = kFlagsOfTheFile | (makes ? O_EXCL : 0);
+  const UniqueFd file(
+      open(LinkTo(object).c_str(),
+           static_cast<int>(flags & kept) | O_NOCTTY | O_CLOEXEC, mode));
   if (!file.valid()) return Answered(errno);
+  // The server's own umask may have taken bits that the run's leaves.
+  if (makes) (void)fchmod(file.get(), mode);
   return HandOver(request.listener, request.notification.id, file, flags);
 }
 
@@ -521,7 +536,10 @@ BrokeredPath PathBroker::Make(const Request& request) const {
   if (place.error_number != 0) return Answered(place.error_number);
   const bool removes = call.operation == PathOperation::kRemove;
   // A directory that is there, as "/", "." or "/tmp".
-  if (place.name.empty()) return Answered(removes ? EBUSY : EEXIST);
+  if (place.name.empty()) {
+    return Answered(removes ? ErrorOfRemoving(request.path, call.flags)
+                            : EEXIST);
+  }
   if (place.region != Region::kOwn) return Answered(EACCES);
   const int directory = place.directory.get();
   const std::string name = NameToMake(place);
@@ -566,8 +584,9 @@ BrokeredPath PathBroker::MoveOrLink(const Request& request) const {
   if (!new_path.has_value() || new_path->empty()) return {};
   const PathCaller caller = {request.tid(), grant_.pgid};
   const Place from = Find(request, call.path, call.final_link);
-  const Place to = tree_.Find(caller, call.second.directory_fd, *new_path,
-                              FinalLink::kKeep, OwnProcess::kLeftToKernel);
+  const Place to =
+      tree_.Find(caller, call.second.directory_fd, *new_path,
+                 FinalLink::kKeepAlways, OwnProcess::kLeftToKernel);
   if (!from.needs_view && !to.needs_view) return {};
   for (const Place* place : {&from, &to}) {
     if (place->error_number != 0) return Answered(place->error_number);
@@ -604,8 +623,10 @@ BrokeredPath PathBroker::Truncate(const Request& request) const {
     return refused;
   }
   const auto length = static_cast<off_t>(request.call.value);
-  if (length > found.status.st_size &&
-      static_cast<uint64_t>(length) > grant_.file_bytes) {
+  const uint64_t limit =
+      std::min(grant_.file_bytes,
+               ReadFileSizeLimit(request.tid()).value_or(grant_.file_bytes));
+  if (length > found.status.st_size && static_cast<uint64_t>(length) > limit) {
     // As the kernel does (setrlimit(2), RLIMIT_FSIZE).
     if (IsAwaited(request.listener, request.notification.id)) {
       syscall(__NR_tkill, request.tid(), SIGXFSZ);

@@ -65,7 +65,7 @@ PathCall ReadLink(PathArgument path, uint64_t buffer, uint64_t size) {
 PathCall Make(Operation operation, PathArgument path, uint64_t mode) {
   return {.operation = operation,
           .path = path,
-          .final_link = FinalLink::kKeep,
+          .final_link = FinalLink::kKeepAlways,
           .value = mode};
 }
 
@@ -78,7 +78,7 @@ PathCall MakeSymlink(uint64_t target, PathArgument path) {
 PathCall Remove(PathArgument path, uint64_t flags) {
   return {.operation = Operation::kRemove,
           .path = path,
-          .final_link = FinalLink::kKeep,
+          .final_link = FinalLink::kKeepAlways,
           .flags = flags};
 }
 
@@ -86,7 +86,7 @@ PathCall Rename(PathArgument from, PathArgument to, uint64_t flags) {
   return {.operation = Operation::kRename,
           .path = from,
           .second = to,
-          .final_link = FinalLink::kKeep,
+          .final_link = FinalLink::kKeepAlways,
           .flags = flags};
 }
 

@@ -83,7 +83,8 @@ bool PathWalk::SeesProcesses() const {
 }
 
 bool PathWalk::EndsIn(bool is_last) const {
-  return is_last && final_link_ == FinalLink::kKeep && !must_be_directory_;
+  return is_last && (final_link_ == FinalLink::kKeepAlways ||
+                     (final_link_ == FinalLink::kKeep && !must_be_directory_));
 }
 
 PathWalk::Step PathWalk::Fail(int error_number) {
@@ -379,7 +380,7 @@ PathWalk::Step PathWalk::TakeInProcess(const std::string& name, bool is_last) {
   const bool is_magic =
       (in_entry && (name == "cwd" || name == "exe" || name == "root")) ||
       (!process_path_.empty() && process_path_.back() == "fd");
-  if (is_last && final_link_ == FinalLink::kKeep) {
+  if (is_last && final_link_ != FinalLink::kFollow) {
     final_name_ = name;
     return Step::kFinal;
   }

@@ -48,7 +48,13 @@ struct PathCaller {
 };
 
 // A symbolic link that a path ends in.
-enum class FinalLink { kFollow, kKeep };
+enum class FinalLink {
+  kFollow,
+  // Unless the path goes on behind it ("link/").
+  kKeep,
+  // Also then: of a name that is made or taken away.
+  kKeepAlways,
+};
 
 // Whether /proc/self is looked at. Landlock lets a run look up, stat and
 // execute through it, and change to it: only opening and reading its links

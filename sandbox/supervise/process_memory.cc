@@ -110,6 +110,20 @@ bool HasSignal(pid_t tid) {
   return ((mask("SigPnd") | mask("ShdPnd")) & ~mask("SigBlk")) != 0;
 }
 
+std::optional<uint64_t> ReadFileSizeLimit(pid_t pid) {
+  const std::string limits = ReadProcFile(pid, "limits");
+  absl::string_view text = limits;
+  constexpr absl::string_view kName = "Max file size";
+  const size_t found = text.find(kName);
+  if (found == absl::string_view::npos) return std::nullopt;
+  text = absl::StripLeadingAsciiWhitespace(text.substr(found + kName.size()));
+  uint64_t limit;
+  if (!absl::SimpleAtoi(text.substr(0, text.find(' ')), &limit)) {
+    return std::nullopt;
+  }
+  return limit;
+}
+
 ProcessMemory ReadProcessMemory(pid_t pid) {
   const std::string status = ReadMemoryStatus(pid);
   ProcessMemory memory;

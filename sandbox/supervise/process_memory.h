@@ -65,6 +65,10 @@ std::optional<uint64_t> StatusField(absl::string_view status,
 // for is then interrupted (proc_pid_status(5)).
 bool HasSignal(pid_t tid);
 
+// RLIMIT_FSIZE of a process, in bytes; nullopt: it has none, or is gone.
+// prlimit(2) would take CAP_SYS_RESOURCE; proc_pid_limits(5) takes nothing.
+std::optional<uint64_t> ReadFileSizeLimit(pid_t pid);
+
 // Up to `most` bytes of a file of /proc/PID; empty when it cannot be read.
 std::string ReadProcFile(pid_t pid, absl::string_view name, size_t most = 4096);
 

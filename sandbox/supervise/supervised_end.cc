@@ -1,6 +1,5 @@
 // From the first cause to the outcome. The doors are EndRun and Fail.
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -10,11 +9,9 @@
 #include <cerrno>
 #include <utility>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 #include "sandbox/base/monotonic_clock.h"
 #include "sandbox/policy/seccomp/syscall_names_x86_64.h"
+#include "sandbox/supervise/process_memory.h"
 #include "sandbox/supervise/supervision.h"
 
 namespace cordon::sandbox {
@@ -27,23 +24,11 @@ constexpr absl::Duration kLongestReapPause = absl::Milliseconds(50);
 
 // Whether a process that SIGXFSZ has ended had a smaller limit than the run
 // was given, which is then one of its own making. It must not be reaped yet.
-// prlimit(2) would take CAP_SYS_RESOURCE; proc_pid_limits(5) takes nothing.
 bool HadFileLimitOfItsOwn(pid_t pid, uint64_t run_limit) {
-  const UniqueFd fd(open(absl::StrCat("/proc/", pid, "/limits").c_str(),
-                         O_RDONLY | O_CLOEXEC));
-  char buffer[4096];
-  const ssize_t size = fd.valid() ? read(fd.get(), buffer, sizeof(buffer)) : -1;
-  if (size <= 0) return false;
-  absl::string_view text(buffer, static_cast<size_t>(size));
-  constexpr absl::string_view kName = "Max file size";
-  const size_t found = text.find(kName);
-  if (found == absl::string_view::npos) return false;
-  text = absl::StripLeadingAsciiWhitespace(text.substr(found + kName.size()));
-  uint64_t limit;
+  const std::optional<uint64_t> limit = ReadFileSizeLimit(pid);
   rlimit servers;
-  return absl::SimpleAtoi(text.substr(0, text.find(' ')), &limit) &&
-         getrlimit(RLIMIT_FSIZE, &servers) == 0 &&
-         limit < std::min<uint64_t>(run_limit, servers.rlim_max);
+  return limit.has_value() && getrlimit(RLIMIT_FSIZE, &servers) == 0 &&
+         *limit < std::min<uint64_t>(run_limit, servers.rlim_max);
 }
 
 constexpr uint64_t kKibibyte = 1024;  // ru_maxrss, getrusage(2)

@@ -71,6 +71,7 @@ class Bench {
   void AddRows();
   void AddLaunches();
   void AddDisk();
+  void AddFilesystem();
   // `act`, so many times, in a run and bare.
   void Add(const std::string& mechanism, const std::string& description,
            const std::string& act, int times);
@@ -83,8 +84,9 @@ class Bench {
   std::vector<Row> rows_;
 };
 
-std::function<absl::Duration()> Launching(testing::TestClient& client) {
-  return [&client, request = testing::CommandRequest({"/bin/true"})] {
+std::function<absl::Duration()> Launching(testing::TestClient& client,
+                                          v1::ExecuteRequest request) {
+  return [&client, request = std::move(request)] {
     const absl::Time begin = sandbox::MonotonicNow();
     RunOrDie(client, request);
     return sandbox::MonotonicNow() - begin;
@@ -110,11 +112,12 @@ void Bench::Add(const std::string& mechanism, const std::string& description,
 }
 
 void Bench::AddLaunches() {
+  const v1::ExecuteRequest bin_true = testing::CommandRequest({"/bin/true"});
   rows_.push_back({"control groups",
                    "Run(/bin/true); without: `--cgroups=never`",
                    1,
-                   {Launching(client_), {}},
-                   {Launching(groupless_client_), {}}});
+                   {Launching(client_, bin_true), {}},
+                   {Launching(groupless_client_, bin_true), {}}});
 }
 
 // Far from its limit, a directory is not measured while the run goes on.
@@ -132,6 +135,38 @@ void Bench::AddDisk() {
                    kMebibytes,
                    {Timing(client_, writing(160)), {}},
                    {Timing(client_, writing(16384)), {}}});
+}
+
+v1::ExecuteRequest WithVirtualFilesystem(v1::ExecuteRequest request) {
+  request.mutable_policy()->set_filesystem(v1::FILESYSTEM_VIRTUAL);
+  return request;
+}
+
+void Bench::AddFilesystem() {
+  const v1::ExecuteRequest python =
+      testing::CommandRequest({"/usr/bin/python3", "-c", "pass"});
+  rows_.push_back({"`--filesystem=virtual`",
+                   "Run(python3 -c pass); without: `--filesystem=host`",
+                   1,
+                   {Launching(client_, WithVirtualFilesystem(python)), {}},
+                   {Launching(client_, python), {}}});
+  constexpr int kOpens = 5'000;
+  const v1::ExecuteRequest opening =
+      WorkloadRequest({"open-for-reading", absl::StrCat(kOpens)});
+  rows_.push_back({"the same",
+                   "a file of the host opened for reading; without: "
+                   "`--filesystem=host`",
+                   kOpens,
+                   {Timing(client_, WithVirtualFilesystem(opening)), {}},
+                   {Timing(client_, opening), {}}});
+  const std::vector<std::string> temporary = {"open-temporary",
+                                              absl::StrCat(kOpens)};
+  rows_.push_back(
+      {"the same",
+       "a file of /tmp opened for reading",
+       kOpens,
+       {Timing(client_, WithVirtualFilesystem(WorkloadRequest(temporary))), {}},
+       {[this, temporary] { return TimeBare(temporary, directory_); }, {}}});
 }
 
 void Bench::AddRows() {
@@ -152,6 +187,7 @@ void Bench::AddRows() {
       "share-memory", 1'000);
   Add("all that concerns files", "1 MiB written, of 128", "write-disk", 128);
   AddDisk();
+  AddFilesystem();
 }
 
 void Bench::Measure(absl::Duration at_least) {

@@ -130,6 +130,12 @@ void OpenWith(const char* path, int flags) {
 
 void OpenForReading() { OpenWith("/etc/ld.so.cache", O_RDONLY); }
 void OpenForWriting() { OpenWith("opened", O_WRONLY | O_CREAT); }
+void OpenTemporary() {
+  static bool is_there = false;
+  if (!is_there) OpenWith("/tmp/cordon-opened", O_WRONLY | O_CREAT);
+  is_there = true;
+  OpenWith("/tmp/cordon-opened", O_RDONLY);
+}
 
 // Of root's: refused in a run.
 void OpenForbidden() {
@@ -157,6 +163,7 @@ constexpr Act kActs[] = {
     {"write-disk", WriteDisk},
     {"open-for-reading", OpenForReading},
     {"open-for-writing", OpenForWriting},
+    {"open-temporary", OpenTemporary},
     {"open-forbidden", OpenForbidden},
 };
 

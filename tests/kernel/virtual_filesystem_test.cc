@@ -178,6 +178,55 @@ TEST(VirtualFilesystem, WhatTheRestOfTheCallsSay) {
       "EISDIR\nENOTDIR\nENAMETOOLONG\nELOOP\n[]\n1\nEACCES\nENOENT\n");
 }
 
+// What the kernel says where a name is none, or more is asked than may be.
+TEST(VirtualFilesystem, WhatIsRefusedIsRefusedForTheSystemsReason) {
+  EXPECT_EQ(
+      Python(
+          "import errno, os, resource, signal\n"
+          "def name(act):\n"
+          "  try: return act()\n"
+          "  except OSError as e: return errno.errorcode[e.errno]\n"
+          "os.mkdir('/tmp/d'); os.symlink('d', '/tmp/l')\n"
+          "print(name(lambda: os.rmdir('/tmp/l/')),"
+          " name(lambda: os.unlink('/tmp/l/')),"
+          " name(lambda: os.rename('/tmp/l/', '/tmp/m')),"
+          " name(lambda: os.rename('/tmp/d', '/tmp/l/')),"
+          " sorted(os.listdir('/tmp')))\n"
+          "print(name(lambda: os.rmdir('/tmp/d/.')),"
+          " name(lambda: os.rmdir('/tmp/d/d/..')),"
+          " name(lambda: os.rmdir('/tmp/d/')), name(lambda: os.rmdir('/tmp')),"
+          " name(lambda: os.unlink('/tmp/l/.')))\n"
+          "os.umask(0); f = os.open('/tmp', os.O_TMPFILE | os.O_RDWR, 0o666)\n"
+          "print(oct(os.fstat(f).st_mode & 0o7777))\n"
+          "open('/tmp/f', 'w').write('x' * 50)\n"
+          "if os.fork() == 0:\n"
+          "  hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]\n"
+          "  resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))\n"
+          "  os.truncate('/tmp/f', 100); os.truncate('/tmp/f', 101)\n"
+          "print(os.wait()[1] == signal.SIGXFSZ, os.stat('/tmp/f').st_size)"
+          "\n"),
+      "ENOTDIR ENOTDIR ENOTDIR ENOTDIR ['d', 'l']\n"
+      "EINVAL ENOENT None EBUSY ENOENT\n0o666\nTrue 100\n");
+}
+
+// Paths and arguments longer than what is put on a small stack.
+TEST(VirtualFilesystem, LongPathsAndArguments) {
+  EXPECT_EQ(
+      Python("import os, shutil, subprocess\n"
+             "deep = '/tmp/' + '/'.join(['d' * 100] * 9); os.makedirs(deep)\n"
+             "for i in range(20): os.chdir('/box'); os.chdir(deep)\n"
+             "print(os.getcwd() == deep)\n"
+             "shutil.copy('/bin/echo', deep + '/e')\n"
+             "print(subprocess.run([deep + '/e', 'x'], capture_output=True)"
+             ".stdout)\n"
+             "open('/tmp/s', 'w').write('#!/tmp/b -eu\\necho $0 $# ${1000}')\n"
+             "shutil.copy('/bin/bash', '/tmp/b'); os.chmod('/tmp/s', 0o700)\n"
+             "many = [str(i) for i in range(2000)]\n"
+             "print(subprocess.run(['/tmp/s', *many], capture_output=True)"
+             ".stdout)\n"),
+      "True\nb'x\\n'\nb'/tmp/s 2000 999\\n'\n");
+}
+
 TEST(VirtualFilesystem, SharedMemoryAndSemaphores) {
   EXPECT_EQ(Python("from multiprocessing import *\n"
                    "from multiprocessing import shared_memory\n"

@@ -282,7 +282,9 @@ void RefuseSignalsToTheGroup(Rows& rows) {
 
 void AddFcntl(SignalScope signals, Rows& rows) {
   // A lease on a file that the server opens later would make it wait.
-  std::vector<Rule> rules = AnyOf(1, {F_SETLEASE}, Refuse(EACCES));
+  constexpr uint32_t kSetDelegation = 1024 + 16;  // F_SETDELEG, Linux 6.19.
+  std::vector<Rule> rules =
+      AnyOf(1, {F_SETLEASE, kSetDelegation}, Refuse(EACCES));
   for (const uint32_t signal : kKernelsSignals) {
     rules.push_back(
         {{Equals32(1, F_SETSIG), Equals32(2, signal)}, Refuse(EINVAL)});

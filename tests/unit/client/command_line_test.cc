@@ -95,6 +95,7 @@ TEST(CommandLineTest, EveryFlagHasItsPlace) {
                                    "--allow-host=a:1",
                                    "--on-violation=syscall=deny",
                                    "--audit=all",
+                                   "--filesystem=virtual",
                                    "--request-id=r",
                                    "--label=l",
                                    "--timeout=9s",
@@ -118,6 +119,7 @@ TEST(CommandLineTest, EveryFlagHasItsPlace) {
   EXPECT_THAT(flags.allowed_hosts, ElementsAre("a:1"));
   EXPECT_THAT(flags.on_violation, ElementsAre("syscall=deny"));
   EXPECT_EQ(flags.audit, "all");
+  EXPECT_EQ(flags.filesystem, "virtual");
   EXPECT_EQ(flags.request_id, "r");
   EXPECT_EQ(flags.label, "l");
   EXPECT_EQ(flags.timeout, "9s");

@@ -225,6 +225,9 @@ TEST(DescribeRemarksTest, ABreachNamesWhatWouldHaveBeenAllowed) {
               ElementsAre(HasSubstr("; it may read its own directory, /usr")));
   EXPECT_THAT(file("execve", "/opt/x", 0),
               ElementsAre(HasSubstr("; it may execute what is in /usr")));
+  EXPECT_THAT(file("openat", "/tmp/x", O_WRONLY),
+              ElementsAre(HasSubstr("a /tmp of its own with "
+                                    "--filesystem=virtual")));
   const auto connection = [](const char* address) {
     v1::Result result = WithDenied(v1::Violation::NETWORK, "connect");
     result.mutable_violations(0)->set_address(address);

@@ -86,6 +86,7 @@ TEST(BuildRequestTest, EveryPolicyFlagReachesItsField) {
   flags.network = "allow-list";
   flags.allowed_hosts = {"example.org:443", "10.0.0.0/8:80"};
   flags.audit = "all";
+  flags.filesystem = "virtual";
   flags.on_violation = {"syscall=deny", "filesystem=terminate",
                         "network=terminate", "process=deny"};
   const v1::Policy policy = BuildRequest(flags, {}, "c").value().policy();
@@ -93,6 +94,7 @@ TEST(BuildRequestTest, EveryPolicyFlagReachesItsField) {
   EXPECT_THAT(policy.allowed_hosts(),
               ElementsAre("example.org:443", "10.0.0.0/8:80"));
   EXPECT_EQ(policy.audit(), v1::AUDIT_ALL);
+  EXPECT_EQ(policy.filesystem(), v1::FILESYSTEM_VIRTUAL);
   const v1::OnViolation& rules = policy.on_violation();
   EXPECT_EQ(rules.syscall(), v1::VIOLATION_ACTION_DENY);
   EXPECT_EQ(rules.filesystem(), v1::VIOLATION_ACTION_TERMINATE);

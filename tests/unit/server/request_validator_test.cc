@@ -297,12 +297,14 @@ TEST(RequestValidatorTest, UnknownEnumValuesAreInvalid) {
   request.set_output_mode(static_cast<v1::OutputMode>(77));
   request.mutable_policy()->set_network(static_cast<v1::Network>(78));
   request.mutable_policy()->set_audit(static_cast<v1::Audit>(79));
+  request.mutable_policy()->set_filesystem(static_cast<v1::Filesystem>(81));
   request.mutable_policy()->mutable_on_violation()->set_process(
       static_cast<v1::ViolationAction>(80));
-  EXPECT_THAT(ViolationsOf(request),
-              UnorderedElementsAre(Key("output_mode"), Key("policy.network"),
-                                   Key("policy.audit"),
-                                   Key("policy.on_violation.process")));
+  EXPECT_THAT(
+      ViolationsOf(request),
+      UnorderedElementsAre(Key("output_mode"), Key("policy.network"),
+                           Key("policy.audit"), Key("policy.filesystem"),
+                           Key("policy.on_violation.process")));
 }
 
 TEST(RequestValidatorTest, AMalformedDurationIsInvalid) {
@@ -339,6 +341,21 @@ TEST(RequestValidatorTest, AGrantedNetworkComesWithTheResolversFiles) {
   const auto none = ValidateRequest(Command(), config);
   ASSERT_TRUE(none.ok());
   EXPECT_THAT(none->view.read, Not(Contains("/etc/hosts")));
+}
+
+TEST(RequestValidatorTest, TheFilesystemIsTheRequestsOrTheLanguages) {
+  ValidatorConfig config = Config();
+  const auto filesystem_of = [&config](v1::ExecuteRequest request) {
+    const auto spec = ValidateRequest(std::move(request), config);
+    EXPECT_TRUE(spec.ok()) << spec.status();
+    return spec->filesystem;
+  };
+  EXPECT_EQ(filesystem_of(Command()), sandbox::Filesystem::kHost);
+  v1::ExecuteRequest request = Command();
+  request.mutable_policy()->set_filesystem(v1::FILESYSTEM_VIRTUAL);
+  EXPECT_EQ(filesystem_of(request), sandbox::Filesystem::kVirtual);
+  request.mutable_policy()->set_filesystem(v1::FILESYSTEM_HOST);
+  EXPECT_EQ(filesystem_of(request), sandbox::Filesystem::kHost);
 }
 
 TEST(RequestValidatorTest, ExplicitDefaultsAreSupported) {
