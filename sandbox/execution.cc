@@ -117,40 +117,17 @@ void Execution::Begin() {
   LaunchStep();
 }
 
-// Beneath each of its directories a run has every right, and none in what they
-// are in: so they stay what and where they are. The child that was armed ahead
-// has it otherwise.
-absl::Status Execution::DivideWorkspace() {
-  Workspace& workspace = workspace_->workspace;
-  std::vector<Workspace::PartName> names;
-  for (const VirtualTree::Part& part : VirtualTree::kAll) {
-    names.push_back({part.name, part.mode});
-  }
-  if (absl::Status status = workspace.Divide(names); !status.ok()) {
-    return status;
-  }
-  std::vector<int> directories;
-  for (const UniqueFd& part : workspace.parts()) {
-    directories.push_back(part.get());
-  }
-  absl::StatusOr<UniqueFd> ruleset = view_->Create(directories);
-  if (!ruleset.ok()) return ruleset.status();
-  workspace_->child.reset();
-  workspace_->ruleset = *std::move(ruleset);
-  absl::StatusOr<VirtualTree> tree =
-      VirtualTree::Open(workspace.parts(), workspace.path());
-  if (!tree.ok()) return tree.status();
-  tree_ = *std::move(tree);
-  return absl::OkStatus();
-}
-
 absl::Status Execution::FillWorkspace() {
-  absl::StatusOr<ReadyWorkspace> ready = context_->workspaces->Take(view_);
+  absl::StatusOr<ReadyWorkspace> ready =
+      context_->workspaces->Take({view_, spec_.filesystem});
   if (!ready.ok()) return ready.status();
   workspace_ = *std::move(ready);
   Workspace& workspace = workspace_->workspace;
   if (spec_.filesystem == Filesystem::kVirtual) {
-    if (absl::Status status = DivideWorkspace(); !status.ok()) return status;
+    absl::StatusOr<VirtualTree> tree =
+        VirtualTree::Open(workspace.parts(), workspace.path());
+    if (!tree.ok()) return tree.status();
+    tree_ = *std::move(tree);
   }
   if (absl::Status status = workspace.Fill(spec_.files); !status.ok()) {
     return status;
@@ -202,15 +179,16 @@ absl::Status Execution::Prepare() {
   return absl::OkStatus();
 }
 
-// The child that was armed ahead starts in the directory itself, under the
-// usual policy, and is good for one step. If it is not used it goes before the
-// program comes: a group at its memory limit would be ended with all that have
-// the server's memory.
+// The child that was armed ahead starts in the run's home, under the usual
+// policy of its kind, and is good for one step. If it is not used it goes
+// before the program comes: a group at its memory limit would be ended with all
+// that have the server's memory.
 bool Execution::OrderAhead() {
   std::optional<ArmedChild> ahead =
       std::exchange(workspace_->child, std::nullopt);
   if (!ahead.has_value() || !CurrentStep().working_directory.empty() ||
-      &CurrentPolicy() != &context_->policies->usual()) {
+      &CurrentPolicy() !=
+          &context_->workspaces->PolicyAhead(spec_.filesystem)) {
     return false;
   }
   child_ = *std::move(ahead);
@@ -414,9 +392,10 @@ void Execution::Finish(absl::StatusOr<Outcome> outcome) {
   program_directory_.Reset();
   if (workspace_.has_value()) {
     context_->janitor->Submit(
-        [workspaces = context_->workspaces, view = view_,
+        [workspaces = context_->workspaces,
+         kind = WorkspaceKind{view_, spec_.filesystem},
          used = *std::exchange(workspace_, std::nullopt)](Janitor&) mutable {
-          workspaces->GiveBack(view, std::move(used));
+          workspaces->GiveBack(kind, std::move(used));
         });
   }
   std::exchange(observer_, nullptr)->OnFinished(std::move(outcome));

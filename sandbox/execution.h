@@ -82,7 +82,6 @@ class Execution : public Run,
   const RunPolicy& CurrentPolicy() const;
   void Begin();
   absl::Status FillWorkspace();
-  absl::Status DivideWorkspace();
   void LaunchStep();
   absl::Status Prepare();
   bool OrderAhead();

@@ -5,21 +5,33 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "sandbox/paths/virtual_tree.h"
 
 namespace cordon::sandbox {
+namespace {
+
+std::vector<Workspace::PartName> PartsOfVirtualTree() {
+  std::vector<Workspace::PartName> names;
+  for (const VirtualTree::Part& part : VirtualTree::kAll) {
+    names.push_back({part.name, part.mode});
+  }
+  return names;
+}
+
+}  // namespace
 
 ReadyWorkspaces::~ReadyWorkspaces() {
   absl::MutexLock lock(&mutex_);
-  for (auto& [view, stock] : stocks_) {
+  for (auto& [kind, stock] : stocks_) {
     for (ReadyWorkspace& workspace : stock.ready) Discard(std::move(workspace));
   }
 }
 
 absl::StatusOr<ReadyWorkspace> ReadyWorkspaces::Take(
-    const std::shared_ptr<const ViewRuleset>& view) {
+    const WorkspaceKind& kind) {
   {
     absl::MutexLock lock(&mutex_);
-    Stock& stock = stocks_[view];
+    Stock& stock = stocks_[kind];
     if (!stock.ready.empty()) {
       ReadyWorkspace workspace = std::move(stock.ready.front());
       stock.ready.pop_front();
@@ -27,59 +39,60 @@ absl::StatusOr<ReadyWorkspace> ReadyWorkspaces::Take(
       return workspace;
     }
   }
-  absl::StatusOr<ReadyWorkspace> made = Make(*view);
+  absl::StatusOr<ReadyWorkspace> made = Make(kind);
   if (!made.ok()) return made;
   absl::MutexLock lock(&mutex_);
-  ++stocks_[view].in_use;
+  ++stocks_[kind].in_use;
   return made;
 }
 
-bool ReadyWorkspaces::HasRoom(const std::shared_ptr<const ViewRuleset>& view) {
+bool ReadyWorkspaces::HasRoom(const WorkspaceKind& kind) {
   absl::MutexLock lock(&mutex_);
-  return stocks_[view].ready.size() < stock_;
+  return stocks_[kind].ready.size() < stock_;
 }
 
 // Those in use come back: making others meanwhile would make them too many.
-bool ReadyWorkspaces::IsShort(const std::shared_ptr<const ViewRuleset>& view) {
+bool ReadyWorkspaces::IsShort(const WorkspaceKind& kind) {
   absl::MutexLock lock(&mutex_);
-  const Stock& stock = stocks_[view];
+  const Stock& stock = stocks_[kind];
   return stock.ready.size() + stock.in_use < stock_;
 }
 
-void ReadyWorkspaces::Put(const std::shared_ptr<const ViewRuleset>& view,
-                          ReadyWorkspace workspace) {
+void ReadyWorkspaces::Put(const WorkspaceKind& kind, ReadyWorkspace workspace) {
   absl::MutexLock lock(&mutex_);
-  stocks_[view].ready.push_back(std::move(workspace));
+  stocks_[kind].ready.push_back(std::move(workspace));
 }
 
-void ReadyWorkspaces::Restock(const std::shared_ptr<const ViewRuleset>& view) {
-  while (IsShort(view)) {
-    absl::StatusOr<ReadyWorkspace> made = Make(*view);
+void ReadyWorkspaces::Restock(const WorkspaceKind& kind) {
+  while (IsShort(kind)) {
+    absl::StatusOr<ReadyWorkspace> made = Make(kind);
     if (!made.ok()) return;
-    ArmAhead(*made);
-    Put(view, *std::move(made));
+    ArmAhead(*made, kind.filesystem);
+    Put(kind, *std::move(made));
   }
 }
 
-void ReadyWorkspaces::GiveBack(const std::shared_ptr<const ViewRuleset>& view,
+void ReadyWorkspaces::GiveBack(const WorkspaceKind& kind,
                                ReadyWorkspace workspace) {
+  // A divided one is made anew.
   const bool renewed =
-      HasRoom(view) && workspace.workspace.Renew().ok() &&
+      kind.filesystem == Filesystem::kHost && HasRoom(kind) &&
+      workspace.workspace.Renew().ok() &&
       (!workspace.cgroup.has_value() || workspace.cgroup->StartOver().ok());
   if (renewed) {
-    ArmAhead(workspace);
-    Put(view, std::move(workspace));
+    ArmAhead(workspace, kind.filesystem);
+    Put(kind, std::move(workspace));
   }
   {
     absl::MutexLock lock(&mutex_);
-    --stocks_[view].in_use;
+    --stocks_[kind].in_use;
   }
-  Restock(view);
+  Restock(kind);
   if (!renewed) Discard(std::move(workspace));
 }
 
 absl::StatusOr<ReadyWorkspace> ReadyWorkspaces::Make(
-    const ViewRuleset& view) const {
+    const WorkspaceKind& kind) const {
   std::optional<uint32_t> identity;
   std::optional<Owner> owner;
   if (identities_ != nullptr) {
@@ -89,7 +102,7 @@ absl::StatusOr<ReadyWorkspace> ReadyWorkspaces::Make(
     }
     owner = Owner{*identity, *identity};
   }
-  absl::StatusOr<ReadyWorkspace> made = MakeOwnedBy(owner, view);
+  absl::StatusOr<ReadyWorkspace> made = MakeOwnedBy(owner, kind);
   if (made.ok()) {
     made->identity = identity;
   } else if (identity.has_value()) {
@@ -99,10 +112,21 @@ absl::StatusOr<ReadyWorkspace> ReadyWorkspaces::Make(
 }
 
 absl::StatusOr<ReadyWorkspace> ReadyWorkspaces::MakeOwnedBy(
-    const std::optional<Owner>& owner, const ViewRuleset& view) const {
+    const std::optional<Owner>& owner, const WorkspaceKind& kind) const {
   absl::StatusOr<Workspace> workspace = root_->Create(owner);
   if (!workspace.ok()) return workspace.status();
-  absl::StatusOr<UniqueFd> ruleset = view.Create({workspace->fd()});
+  std::vector<int> directories = {workspace->fd()};
+  // Beneath each of its directories a run has every right, and none in what
+  // they are in: so they stay what and where they are.
+  if (kind.filesystem == Filesystem::kVirtual) {
+    absl::Status status = workspace->Divide(PartsOfVirtualTree());
+    if (!status.ok()) return status;
+    directories.clear();
+    for (const UniqueFd& part : workspace->parts()) {
+      directories.push_back(part.get());
+    }
+  }
+  absl::StatusOr<UniqueFd> ruleset = kind.view->Create(directories);
   if (!ruleset.ok()) return ruleset.status();
   ReadyWorkspace made = {std::nullopt, *std::move(workspace),
                          *std::move(ruleset), std::nullopt, std::nullopt};
@@ -133,10 +157,11 @@ absl::StatusOr<ArmedChild> ReadyWorkspaces::Arm(const ReadyWorkspace& workspace,
 }
 
 // Without one the run arms its own, and reports why that fails.
-void ReadyWorkspaces::ArmAhead(ReadyWorkspace& workspace) const {
+void ReadyWorkspaces::ArmAhead(ReadyWorkspace& workspace,
+                               Filesystem filesystem) const {
   if (workspace.child.has_value()) return;
   absl::StatusOr<ArmedChild> child =
-      Arm(workspace, *policy_, workspace.workspace.fd());
+      Arm(workspace, PolicyAhead(filesystem), workspace.workspace.home_fd());
   if (child.ok()) workspace.child = *std::move(child);
 }
 

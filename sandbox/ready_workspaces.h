@@ -32,6 +32,7 @@
 #include "sandbox/launch/launcher.h"
 #include "sandbox/policy/landlock/ruleset.h"
 #include "sandbox/run_policies.h"
+#include "sandbox/spec/execution_spec.h"
 #include "sandbox/workspace/workspace.h"
 
 namespace cordon::sandbox {
@@ -44,22 +45,31 @@ struct ReadyWorkspace {
   UniqueFd ruleset;
   // Empty: this host gives the server none.
   std::optional<RunCgroup> cgroup;
-  // Starts in the directory. Empty when it was used, or could not be made.
+  // Starts in the run's home. Empty when it was used, or could not be made.
   std::optional<ArmedChild> child;
+};
+
+// What runs may use the same directory for.
+struct WorkspaceKind {
+  std::shared_ptr<const ViewRuleset> view;
+  // kVirtual: divided as the run's own file system is (VirtualTree::kAll).
+  Filesystem filesystem = Filesystem::kHost;
+
+  friend auto operator<=>(const WorkspaceKind&, const WorkspaceKind&) = default;
 };
 
 class ReadyWorkspaces {
  public:
   // All pointers outlive this. `identities` is null when runs share the
-  // server's identity. `stock` directories are kept for each view.
+  // server's identity. `stock` directories are kept of each kind.
   ReadyWorkspaces(const WorkspaceRoot* root, IdentityPool* identities,
                   CgroupTree* cgroups, Launcher* launcher,
-                  const RunPolicy* policy, size_t stock)
+                  const RunPolicies* policies, size_t stock)
       : root_(root),
         identities_(identities),
         cgroups_(cgroups),
         launcher_(launcher),
-        policy_(policy),
+        policies_(policies),
         stock_(stock) {}
   ~ReadyWorkspaces();
   ReadyWorkspaces(const ReadyWorkspaces&) = delete;
@@ -67,9 +77,13 @@ class ReadyWorkspaces {
 
   // One from the stock, or a new one. RESOURCE_EXHAUSTED when every uid is in
   // use; INTERNAL with step and errno.
-  absl::StatusOr<ReadyWorkspace> Take(
-      const std::shared_ptr<const ViewRuleset>& view)
+  absl::StatusOr<ReadyWorkspace> Take(const WorkspaceKind& kind)
       ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // What the children in the stock are armed with.
+  const RunPolicy& PolicyAhead(Filesystem filesystem) const {
+    return policies_->For({.filesystem = filesystem});
+  }
 
   // A child for another step of the run that has `workspace`, or one with
   // another policy, starting in `working_directory`. Errors as for
@@ -79,16 +93,15 @@ class ReadyWorkspaces {
                                  int working_directory) const;
 
   // Takes back what Take gave, when no process of its run is left: renews it
-  // for the stock, or removes it and gives its identity back. `view` as for
+  // for the stock, or removes it and gives its identity back. `kind` as for
   // Take. May take long. Then makes new ones if there are too few; a failure is
   // left to the next Take to report.
-  void GiveBack(const std::shared_ptr<const ViewRuleset>& view,
-                ReadyWorkspace workspace) ABSL_LOCKS_EXCLUDED(mutex_);
+  void GiveBack(const WorkspaceKind& kind, ReadyWorkspace workspace)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  void Restock(const std::shared_ptr<const ViewRuleset>& view)
-      ABSL_LOCKS_EXCLUDED(mutex_);
-  // The directories of one view.
+  void Restock(const WorkspaceKind& kind) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The directories of one kind.
   struct Stock {
     // The oldest first: its child is the likeliest to be armed by now.
     std::deque<ReadyWorkspace> ready;
@@ -96,29 +109,25 @@ class ReadyWorkspaces {
     size_t in_use = 0;
   };
 
-  bool HasRoom(const std::shared_ptr<const ViewRuleset>& view)
+  bool HasRoom(const WorkspaceKind& kind) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool IsShort(const WorkspaceKind& kind) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Put(const WorkspaceKind& kind, ReadyWorkspace workspace)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  bool IsShort(const std::shared_ptr<const ViewRuleset>& view)
-      ABSL_LOCKS_EXCLUDED(mutex_);
-  void Put(const std::shared_ptr<const ViewRuleset>& view,
-           ReadyWorkspace workspace) ABSL_LOCKS_EXCLUDED(mutex_);
   // Removes the directory, then gives its identity back.
   void Discard(ReadyWorkspace workspace);
-  absl::StatusOr<ReadyWorkspace> Make(const ViewRuleset& view) const;
+  absl::StatusOr<ReadyWorkspace> Make(const WorkspaceKind& kind) const;
   absl::StatusOr<ReadyWorkspace> MakeOwnedBy(const std::optional<Owner>& owner,
-                                             const ViewRuleset& view) const;
-  void ArmAhead(ReadyWorkspace& workspace) const;
+                                             const WorkspaceKind& kind) const;
+  void ArmAhead(ReadyWorkspace& workspace, Filesystem filesystem) const;
 
   const WorkspaceRoot* const root_;
   IdentityPool* const identities_;
   CgroupTree* const cgroups_;
   Launcher* const launcher_;
-  // Of the children in the stock.
-  const RunPolicy* const policy_;
+  const RunPolicies* const policies_;
   const size_t stock_;
   absl::Mutex mutex_;
-  std::map<std::shared_ptr<const ViewRuleset>, Stock> stocks_
-      ABSL_GUARDED_BY(mutex_);
+  std::map<WorkspaceKind, Stock> stocks_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace cordon::sandbox

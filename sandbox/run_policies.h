@@ -50,8 +50,6 @@ class RunPolicies {
   const RunPolicy& For(const PolicyChoice& choice) const {
     return policies_.at(choice);
   }
-  // Of a run that asks for nothing else: children are armed ahead with it.
-  const RunPolicy& usual() const { return For({}); }
 
  private:
   RunPolicies() = default;

@@ -157,8 +157,7 @@ absl::Status SandboxImpl::Initialize() {
   root_ = *std::move(root);
   workspaces_ = std::make_unique<ReadyWorkspaces>(
       root_.get(), host_.can_switch_identity ? &identities_ : nullptr,
-      options_.cgroups, &launcher_, &policies_->usual(),
-      ReadyWorkspacesWanted());
+      options_.cgroups, &launcher_, policies_.get(), ReadyWorkspacesWanted());
   StartThreads();
   context_ = {
       .options = &options_,

@@ -225,7 +225,7 @@ PathBroker::Found PathBroker::FindObject(const Request& request) const {
 }
 
 BrokeredPath PathBroker::Perform(const seccomp_notif& notification,
-                                 int listener) const {
+                                 int listener, RunRights& rights) const {
   const std::optional<PathCall> call = DecodePathCall(notification.data);
   if (!call.has_value()) return {};
   const auto tid = static_cast<pid_t>(notification.pid);
@@ -237,7 +237,6 @@ BrokeredPath PathBroker::Perform(const seccomp_notif& notification,
     if (!read.has_value() || read->empty()) return {};
     path = *std::move(read);
   }
-  RunRights rights(grant_.owner);
   const Request request = {notification, *call, std::move(path), listener,
                            rights};
   if (!rights.valid()) return Answered(EACCES);
@@ -412,14 +411,14 @@ BrokeredPath PathBroker::OpenPipe(const Request& request,
   const UniqueFd file(
       open(LinkTo(pipe).c_str(),
            static_cast<int>(flags & kFlagsOfTheFile) | O_CLOEXEC));
-  if (!file.valid()) return Answered(errno);
+  const int error = errno;
+  request.rights.Take();
+  if (!file.valid()) return Answered(error);
   return HandOver(request.listener, request.notification.id, file, flags);
 }
 
 BrokeredPath PathBroker::TryAgain(uint64_t call, FifoOpen fifo,
                                   int listener) const {
-  const RunRights rights(grant_.owner);
-  if (!rights.valid()) return Answered(EACCES);
   const uint64_t flags = fifo.flags;
   UniqueFd end = std::move(fifo.reader);
   const bool was_open = end.valid();

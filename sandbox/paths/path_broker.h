@@ -3,13 +3,15 @@
 // what it acts on, whatever the program does to the path meanwhile.
 //
 //   PathBroker broker(std::move(tree), grant);
-//   BrokeredPath done = broker.Perform(notification, listener);
+//   RunRights rights(owner);
+//   BrokeredPath done = broker.Perform(notification, listener, rights);
 //
 // A call whose path the kernel would lead to the same place is none of its
 // concern, and goes on: with the program's own rights, beneath Landlock, as
 // without a view.
 //
-// Contract: one thread. Never blocks but for the disk.
+// Contract: const and thread-safe. Blocks for the disk, and until the caller of
+// a call that is given a descriptor has had its turn on a processor.
 
 #ifndef CORDON_SANDBOX_PATHS_PATH_BROKER_H_
 #define CORDON_SANDBOX_PATHS_PATH_BROKER_H_
@@ -83,13 +85,19 @@ class PathBroker {
   PathBroker(VirtualTree tree, PathGrant grant)
       : tree_(std::move(tree)), grant_(std::move(grant)) {}
 
-  BrokeredPath Perform(const seccomp_notif& notification, int listener) const;
-  // Of one that waits: kHanded, kAnswered or kWaits again.
+  // `rights` are in force, and are `grant`'s owner's.
+  BrokeredPath Perform(const seccomp_notif& notification, int listener,
+                       RunRights& rights) const;
+  // With those rights as well. Of one that waits: kHanded, kAnswered or kWaits
+  // again.
   BrokeredPath TryAgain(uint64_t call, FifoOpen fifo, int listener) const;
 
   // Where in the run's directories a new unix socket, or one to connect to,
-  // is. Not valid where the kernel's walk leads to the same place.
+  // is. Takes the rights itself. Not valid where the kernel's walk leads to the
+  // same place.
   std::optional<Place> FindSocket(pid_t tid, absl::string_view path) const;
+
+  const std::optional<Owner>& owner() const { return grant_.owner; }
 
  private:
   struct Request;

@@ -28,17 +28,21 @@ bool SetFileGroup(gid_t gid) {
 
 }  // namespace
 
-RunRights::RunRights(const std::optional<Owner>& owner)
-    : switched_(owner.has_value()) {
-  if (!switched_) return;
-  valid_ = HasNoGroups() && SetFileGroup(owner->gid) && SetFileUser(owner->uid);
+RunRights::RunRights(const std::optional<Owner>& owner) : owner_(owner) {
+  Take();
 }
 
 RunRights::~RunRights() { GiveBack(); }
 
+void RunRights::Take() {
+  if (!owner_.has_value()) return;
+  valid_ =
+      HasNoGroups() && SetFileGroup(owner_->gid) && SetFileUser(owner_->uid);
+}
+
 void RunRights::GiveBack() {
-  if (!switched_) return;
-  switched_ = false;
+  if (!owner_.has_value()) return;
+  valid_ = false;
   syscall(SYS_setfsuid, geteuid());
   syscall(SYS_setfsgid, getegid());
 }

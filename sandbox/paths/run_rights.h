@@ -31,11 +31,12 @@ class RunRights {
 
   // Whether they are in force. If not, nothing may be done.
   bool valid() const { return valid_; }
-  // The server's again, before its end.
+  // The server's again, until Take.
   void GiveBack();
+  void Take();
 
  private:
-  bool switched_;
+  const std::optional<Owner> owner_;
   bool valid_ = true;
 };
 

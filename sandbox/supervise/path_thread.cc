@@ -5,14 +5,16 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "sandbox/base/errno_status.h"
 #include "sandbox/base/notification_buffer.h"
 #include "sandbox/supervise/call_judge.h"
@@ -64,23 +66,30 @@ void PathThread::Stop() {
       write(wakeup_.get(), &one, sizeof(one));
 }
 
+// Fields 10 and 12 of proc_pid_stat(5).
 uint64_t PathThread::TakeFaultedBytes() {
-  const uint64_t now = faulted_bytes_;
-  return now - std::exchange(taken_bytes_, now);
-}
-
-void PathThread::NoteFaults() {
   static const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  rusage usage = {};
-  getrusage(RUSAGE_THREAD, &usage);
-  faulted_bytes_ =
-      static_cast<uint64_t>(usage.ru_minflt + usage.ru_majflt) * page;
+  constexpr size_t kMinor = 7;
+  constexpr size_t kMajor = 9;
+  const std::string stat =
+      ReadProcFile(getpid(), absl::StrCat("task/", tid_.load(), "/stat"));
+  const std::vector<absl::string_view> fields = StatFields(stat, kMajor + 1);
+  uint64_t minor = 0;
+  uint64_t major = 0;
+  if (fields.size() <= kMajor || !absl::SimpleAtoi(fields[kMinor], &minor) ||
+      !absl::SimpleAtoi(fields[kMajor], &major)) {
+    return 0;
+  }
+  const uint64_t now = (minor + major) * page;
+  return now - std::exchange(taken_bytes_, now);
 }
 
 void PathThread::Loop() {
   constexpr int kForever = -1;
+  tid_ = static_cast<pid_t>(syscall(SYS_gettid));
   pollfd watched[] = {{.fd = wakeup_.get(), .events = POLLIN, .revents = 0},
                       {.fd = listener_, .events = POLLIN, .revents = 0}};
+  RunRights rights(broker_->owner());
   while (!stopping_) {
     const bool waits = !fifos_.empty() || redirects_.waiting();
     if (poll(watched, std::size(watched), waits ? kPause : kForever) < 0) {
@@ -88,8 +97,7 @@ void PathThread::Loop() {
     }
     if (stopping_) break;
     if ((watched[1].revents & POLLIN) != 0) {
-      OnNotification();
-      NoteFaults();
+      OnNotification(rights);
     } else if (watched[1].revents != 0) {
       watched[1].fd = -1;  // Hang-up: no process uses the filter any more.
     }
@@ -99,12 +107,12 @@ void PathThread::Loop() {
   events_.on_stopped();
 }
 
-void PathThread::OnNotification() {
+void PathThread::OnNotification(RunRights& rights) {
   NotificationBuffer buffer;
   if (!ReceiveNotification(listener_, buffer)) return;
   const seccomp_notif& call = buffer.notification;
   if (stopping_ || redirects_.Continue(call, listener_)) return;
-  BrokeredPath performed = broker_->Perform(call, listener_);
+  BrokeredPath performed = broker_->Perform(call, listener_, rights);
   if (performed.kind != BrokeredPath::Kind::kUnconcerned) {
     return Settle(call, std::move(performed));
   }

@@ -20,6 +20,7 @@
 #define CORDON_SANDBOX_SUPERVISE_PATH_THREAD_H_
 
 #include <linux/seccomp.h>
+#include <sys/types.h>
 
 #include <atomic>
 #include <cstdint>
@@ -31,6 +32,7 @@
 #include "absl/status/status.h"
 #include "sandbox/base/unique_fd.h"
 #include "sandbox/paths/path_broker.h"
+#include "sandbox/paths/run_rights.h"
 #include "sandbox/policy/seccomp/syscall_policy.h"
 #include "sandbox/supervise/call_redirects.h"
 
@@ -61,7 +63,7 @@ class PathThread {
   void Stop();
 
   // Page faults of the thread since the last time, in bytes: reading a
-  // program's memory may bring its pages in. Any one thread.
+  // program's memory may bring its pages in. On the thread of Start.
   uint64_t TakeFaultedBytes();
 
  private:
@@ -71,10 +73,9 @@ class PathThread {
   };
 
   void Loop();
-  void OnNotification();
+  void OnNotification(RunRights& rights);
   void Settle(const seccomp_notif& call, BrokeredPath performed);
   void TryFifosAgain();
-  void NoteFaults();
 
   const PathBroker* const broker_;
   const SyscallPolicy* const policy_;
@@ -82,7 +83,7 @@ class PathThread {
   const PathThreadEvents events_;
   UniqueFd wakeup_;
   std::atomic<bool> stopping_ = false;
-  std::atomic<uint64_t> faulted_bytes_ = 0;
+  std::atomic<pid_t> tid_ = 0;
   uint64_t taken_bytes_ = 0;
 
   // Of the thread alone.

@@ -76,6 +76,8 @@ class Workspace {
   absl::Status Divide(const std::vector<PartName>& names);
   // Those directories, in that order; empty without.
   const std::vector<UniqueFd>& parts() const { return parts_; }
+  // The run's working directory, borrowed.
+  int home_fd() const { return parts_.empty() ? fd_.get() : parts_[0].get(); }
   // The absolute path of what "the workspace" means.
   const std::string& home() const { return home_.empty() ? path_ : home_; }
 
@@ -129,7 +131,6 @@ class Workspace {
   absl::Status CheckUnchanged() const;
   absl::Status UnlinkFiles() const;
   int Chown(int fd) const;
-  int home_fd() const { return parts_.empty() ? fd_.get() : parts_[0].get(); }
 
   // The root's descriptor, borrowed.
   int parent_ = -1;

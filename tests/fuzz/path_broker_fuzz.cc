@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "sandbox/paths/path_broker.h"
+#include "sandbox/paths/run_rights.h"
 #include "sandbox/paths/virtual_tree.h"
 #include "sandbox/supervise/write_target.h"
 
@@ -273,7 +274,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
        .audit = (reader.Integer(1) & 1) != 0 ? AuditScope::kAll
                                              : AuditScope::kWrites,
        .file_bytes = uint64_t{1} << 40});
-  const BrokeredPath done = broker.Perform(notification, /*listener=*/-1);
+  RunRights rights(broker.owner());
+  const BrokeredPath done =
+      broker.Perform(notification, /*listener=*/-1, rights);
   Check(done.error_number >= 0 && done.error_number <= kMaxErrno,
         "not an errno");
   Check(done.kind != BrokeredPath::Kind::kHanded, "something was handed over");
