@@ -289,8 +289,8 @@ void Execution::Supervise(RunningChild child) {
   if (phase_ == Phase::kProgram && tree_.has_value()) {
     plan.tree = std::exchange(tree_, std::nullopt);
     plan.audit = spec_.audit;
-    plan.owner = workspace_->workspace.owner();
   }
+  plan.owner = workspace_->workspace.owner();
   plan.directory = workspace_->workspace.fd();
   plan.disk = context_->disk;
   plan.sees_open_files = context_->host->child_memory_readable;

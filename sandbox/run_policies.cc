@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "sandbox/policy/landlock/abi_table.h"
 #include "sandbox/policy/seccomp/filter_compiler.h"
 #include "sandbox/policy/seccomp/syscall_table_x86_64.h"
 
@@ -9,17 +10,19 @@ namespace cordon::sandbox {
 namespace {
 
 // LANDLOCK_SCOPE_SIGNAL (landlock(7)).
-constexpr int kSignalScopeAbi = 6;
 
 PolicyOptions OptionsFor(const HostFeatures& host, const PolicyChoice& choice) {
   return {.network = choice.network,
           .audit = choice.audit,
           .filesystem = choice.filesystem,
-          .signals = host.landlock_abi >= kSignalScopeAbi
+          .signals = host.landlock_abi >= kLandlockAbiScopes
                          ? SignalScope::kByLandlock
                          : SignalScope::kBySupervisor,
           .metadata = host.can_switch_identity ? MetadataScope::kByIdentity
-                                               : MetadataScope::kBySupervisor};
+                                               : MetadataScope::kBySupervisor,
+          .truncation = host.landlock_abi >= kLandlockAbiTruncate
+                            ? TruncationScope::kByLandlock
+                            : TruncationScope::kBySupervisor};
 }
 
 absl::StatusOr<RunPolicy> CompileOne(const HostFeatures& host,

@@ -612,8 +612,6 @@ BrokeredPath PathBroker::MoveOrLink(const Request& request) const {
 BrokeredPath PathBroker::Truncate(const Request& request) const {
   Found found = FindObject(request);
   if (found.answer.has_value()) return *std::move(found.answer);
-  if (S_ISDIR(found.status.st_mode)) return Answered(EISDIR);
-  if (!S_ISREG(found.status.st_mode)) return Answered(EINVAL);
   const UniqueFd& object = found.object;
   std::string real = PathOfDescriptor(object.get());
   if (!MayOpen(real, O_WRONLY)) {
@@ -621,20 +619,8 @@ BrokeredPath PathBroker::Truncate(const Request& request) const {
     refused.path = std::move(real);
     return refused;
   }
-  const auto length = static_cast<off_t>(request.call.value);
-  const uint64_t limit =
-      std::min(grant_.file_bytes,
-               ReadFileSizeLimit(request.tid()).value_or(grant_.file_bytes));
-  if (length > found.status.st_size && static_cast<uint64_t>(length) > limit) {
-    // As the kernel does (setrlimit(2), RLIMIT_FSIZE).
-    if (IsAwaited(request.listener, request.notification.id)) {
-      syscall(__NR_tkill, request.tid(), SIGXFSZ);
-    }
-    return Answered(EFBIG);
-  }
-  const UniqueFd file(open(LinkTo(object).c_str(), O_WRONLY | O_CLOEXEC));
-  return file.valid() ? AnsweredBy(ftruncate(file.get(), length))
-                      : Answered(errno);
+  return Answered(ChangeLengthOf(object.get(), request.notification,
+                                 grant_.file_bytes, request.listener));
 }
 
 // ----------------------------------------------------- left to the kernel

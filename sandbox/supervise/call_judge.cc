@@ -180,14 +180,17 @@ JudgedCall JudgeRead(const seccomp_notif& notification,
 JudgedCall JudgeMetadataChange(const seccomp_notif& notification,
                                const JudgeContext& context) {
   MetadataChange change =
-      ChangeMetadata(notification, context.writable->workspace);
+      ChangeMetadata(notification, {.writable = *context.writable,
+                                    .owner = context.owner,
+                                    .file_bytes = context.file_bytes,
+                                    .listener = context.listener});
   if (change.forbidden_path.empty()) {
     return {.answer = CallAnswer::kFail, .error_number = change.error_number};
   }
   Violation violation = MakeViolation(notification, ViolationKind::kFilesystem);
   violation.path = std::move(change.forbidden_path);
   return Breach(std::move(violation), *context.on_violation, CallAnswer::kFail,
-                EPERM);
+                change.error_number);
 }
 
 }  // namespace
@@ -262,7 +265,7 @@ JudgedCall JudgeCall(const seccomp_notif& notification,
       return {.answer = CallAnswer::kContinue, .may_signal_file_size = true};
     case Question::kChildSignal:
       // What it sets is not looked at any more: it may be anything.
-      if (context.listener < 0) {
+      if (!context.writes_actions) {
         return {.answer = CallAnswer::kContinue, .ignores_children = true};
       }
       LetChildSignalRestart(notification, context.listener);

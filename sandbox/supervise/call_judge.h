@@ -15,6 +15,7 @@
 #include "sandbox/policy/seccomp/syscall_policy.h"
 #include "sandbox/spec/violation.h"
 #include "sandbox/supervise/write_target.h"
+#include "sandbox/workspace/owner.h"
 
 namespace cordon::sandbox {
 
@@ -73,9 +74,14 @@ struct JudgeContext {
   // RLIMIT_DATA of the run's processes.
   uint64_t data_limit_bytes = 0;
   PathReading paths = PathReading::kResolved;
-  // Where the notification came from; -1: this run's actions for signals are
-  // left as they are, and not looked at.
+  // RLIMIT_FSIZE of the run's processes, in bytes.
+  uint64_t file_bytes = 0;
+  // Whose the run's files are, where that is not the server's user.
+  std::optional<Owner> owner;
+  // Where the notification came from.
   int listener = -1;
+  // Whether this run's actions for signals are still looked at, and changed.
+  bool writes_actions = false;
 };
 
 SyscallArguments ArgumentsOf(const seccomp_notif& notification);

@@ -1,21 +1,27 @@
-// The doors are ChangeMetadata and ChangeMetadataOf.
+// The doors are ChangeMetadata, ChangeMetadataOf and ChangeLengthOf.
 
 #include "sandbox/supervise/metadata_change.h"
 
 #include <asm/unistd.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 #include <utime.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <optional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "sandbox/base/notification_buffer.h"
 #include "sandbox/base/unique_fd.h"
+#include "sandbox/paths/run_rights.h"
+#include "sandbox/supervise/process_memory.h"
 #include "sandbox/supervise/program_memory.h"
 #include "sandbox/supervise/write_target.h"
 
@@ -48,7 +54,7 @@ Target TargetOf(const seccomp_data& call) {
       return {fd, call.args[1], static_cast<int>(call.args[3])};
     case __NR_fchownat:
       return {fd, call.args[1], static_cast<int>(call.args[4])};
-    default:  // chmod, chown, utime, utimes
+    default:  // chmod, chown, utime, utimes, truncate
       return {AT_FDCWD, call.args[0], 0};
   }
 }
@@ -79,6 +85,8 @@ UniqueFd OpenTarget(pid_t tid, const Target& target, const std::string& path) {
       openat(base.get(), path.c_str(), O_PATH | O_CLOEXEC | no_follow));
 }
 
+std::string LinkTo(int fd) { return absl::StrCat("/proc/self/fd/", fd); }
+
 int ErrnoOf(int result) { return result == 0 ? 0 : errno; }
 
 int ChangeMode(int fd, mode_t mode) {
@@ -86,8 +94,7 @@ int ChangeMode(int fd, mode_t mode) {
   if (fstat(fd, &status) != 0) return errno;
   if (S_ISLNK(status.st_mode)) return EOPNOTSUPP;
   // fchmod(2) refuses O_PATH; procfs's link leads to exactly this object.
-  return ErrnoOf(
-      chmod(absl::StrCat("/proc/self/fd/", fd).c_str(), mode & 07777));
+  return ErrnoOf(chmod(LinkTo(fd).c_str(), mode & 07777));
 }
 
 int ChangeOwner(int fd, uint64_t uid, uint64_t gid) {
@@ -136,10 +143,24 @@ int ChangeTimes(int fd, const seccomp_notif& notification) {
       utimensat(fd, "", address == 0 ? nullptr : times, AT_EMPTY_PATH));
 }
 
-// The kernel would have refused a file of another user itself.
-bool IsOwn(int fd) {
+// Whether the kernel would have let the call change it.
+bool WouldHaveBeenChanged(int fd, int number) {
   struct stat status;
-  return fstat(fd, &status) == 0 && status.st_uid == geteuid();
+  if (fstat(fd, &status) != 0) return false;
+  if (number != __NR_truncate) return status.st_uid == geteuid();
+  return S_ISREG(status.st_mode) &&
+         faccessat(AT_FDCWD, LinkTo(fd).c_str(), W_OK, AT_EACCESS) == 0;
+}
+
+// What is beneath stays beneath: Landlock lets a run move files nowhere else.
+bool MayChange(const WritableView& writable, absl::string_view path,
+               int number) {
+  if (IsBeneath(path, writable.workspace)) return true;
+  return number == __NR_truncate &&
+         std::any_of(writable.paths.begin(), writable.paths.end(),
+                     [path](const std::string& directory) {
+                       return IsBeneath(path, directory);
+                     });
 }
 
 }  // namespace
@@ -162,8 +183,32 @@ int ChangeMetadataOf(int fd, const seccomp_notif& notification) {
   }
 }
 
+int ChangeLengthOf(int fd, const seccomp_notif& notification,
+                   uint64_t file_bytes, int listener) {
+  struct stat status;
+  if (fstat(fd, &status) != 0) return errno;
+  if (S_ISDIR(status.st_mode)) return EISDIR;
+  if (!S_ISREG(status.st_mode)) return EINVAL;
+  const auto tid = static_cast<pid_t>(notification.pid);
+  const auto length = static_cast<off_t>(notification.data.args[1]);
+  const uint64_t limit =
+      std::min(file_bytes, ReadFileSizeLimit(tid).value_or(file_bytes));
+  if (length > status.st_size && static_cast<uint64_t>(length) > limit) {
+    // setrlimit(2), RLIMIT_FSIZE
+    if (IsAwaited(listener, notification.id)) {
+      syscall(__NR_tkill, tid, SIGXFSZ);
+    }
+    return EFBIG;
+  }
+  const UniqueFd file(open(LinkTo(fd).c_str(), O_WRONLY | O_CLOEXEC));
+  return file.valid() ? ErrnoOf(ftruncate(file.get(), length)) : errno;
+}
+
 MetadataChange ChangeMetadata(const seccomp_notif& notification,
-                              absl::string_view workspace) {
+                              const ChangeGrant& grant) {
+  const RunRights rights(grant.owner);
+  if (!rights.valid()) return {.error_number = EACCES};
+  const int number = notification.data.nr;
   const Target target = TargetOf(notification.data);
   if ((target.flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0) {
     return {.error_number = EINVAL};
@@ -174,11 +219,15 @@ MetadataChange ChangeMetadata(const seccomp_notif& notification,
   if (!path.has_value()) return {.error_number = EFAULT};
   const UniqueFd fd = OpenTarget(tid, target, *path);
   if (!fd.valid()) return {.error_number = errno};
-  // What is beneath stays beneath: Landlock lets a run move files nowhere else.
   std::string where = PathOfDescriptor(fd.get());
-  if (!IsBeneath(where, workspace)) {
-    if (!IsOwn(fd.get())) where.clear();
-    return {.error_number = EPERM, .forbidden_path = std::move(where)};
+  if (!MayChange(grant.writable, where, number)) {
+    if (!WouldHaveBeenChanged(fd.get(), number)) where.clear();
+    return {.error_number = number == __NR_truncate ? EACCES : EPERM,
+            .forbidden_path = std::move(where)};
+  }
+  if (number == __NR_truncate) {
+    return {.error_number = ChangeLengthOf(fd.get(), notification,
+                                           grant.file_bytes, grant.listener)};
   }
   return {.error_number = ChangeMetadataOf(fd.get(), notification)};
 }

@@ -82,7 +82,10 @@ void Supervision::Judge(const seccomp_notif& notification) {
       .pgid = pid_,
       .data_limit_bytes = DataLimitBytes(plan_.limits.memory_bytes),
       .paths = MayResolve() ? PathReading::kResolved : PathReading::kAsGiven,
-      .listener = MayWriteActions() ? listener_.fd.get() : -1,
+      .file_bytes = plan_.limits.file_bytes,
+      .owner = plan_.owner,
+      .listener = listener_.fd.get(),
+      .writes_actions = MayWriteActions(),
   };
   const absl::Time begin_wall = MonotonicNow();
   const absl::Duration begin = ThreadCpuTime();

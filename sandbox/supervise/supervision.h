@@ -62,9 +62,9 @@ struct SupervisionPlan {
   const std::set<int>* masked_syscalls = nullptr;
   WritableView writable;
   ReadableView readable;
-  // Of a run with a file system of its own, whose views above are both filled;
-  // and whose files its are, where that is not the server's user.
+  // Of a run with a file system of its own, whose views above are both filled.
   std::optional<VirtualTree> tree;
+  // Whose the run's files are, where that is not the server's user.
   std::optional<Owner> owner;
   AuditScope audit = AuditScope::kWrites;
   // The run's directory, borrowed until Create returns, and who measures it;

@@ -157,10 +157,12 @@ const std::vector<SyscallPolicy>& Policies() {
          {NetworkAccess::kNone, NetworkAccess::kLoopback,
           NetworkAccess::kFull}) {
       all->push_back(DefaultPolicy({.network = network}));
-      all->push_back(DefaultPolicy({.network = network,
-                                    .audit = AuditScope::kAll,
-                                    .signals = SignalScope::kByLandlock,
-                                    .metadata = MetadataScope::kBySupervisor}));
+      all->push_back(
+          DefaultPolicy({.network = network,
+                         .audit = AuditScope::kAll,
+                         .signals = SignalScope::kByLandlock,
+                         .metadata = MetadataScope::kBySupervisor,
+                         .truncation = TruncationScope::kBySupervisor}));
     }
     return all;
   }();
@@ -279,6 +281,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       .data_limit_bytes = uint64_t{1} << 33,
       .paths = (choices >> 13 & 1) != 0 ? PathReading::kResolved
                                         : PathReading::kAsGiven,
+      .file_bytes = uint64_t{1} << 40,
   };
   SyscallArguments arguments;
   std::copy_n(notification.data.args, arguments.size(), arguments.begin());

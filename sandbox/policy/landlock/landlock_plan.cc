@@ -27,13 +27,14 @@ LayerEnforcement PlanFilesystem(int abi) {
   }
   if (abi < kLandlockAbiRefer) {
     return {EnforcementLevel::kPartial,
-            "Landlock ABI 1 cannot stop truncate(2) on files outside the view, "
-            "and refuses to move files between directories"};
+            "Landlock ABI 1 refuses to move files between directories, and "
+            "does not cover truncate(2), which the supervisor answers"};
   }
   if (abi < kLandlockAbiTruncate) {
     return {EnforcementLevel::kPartial,
-            "Landlock ABI 2 cannot stop truncate(2) on files outside the view "
-            "that the run's user may write"};
+            "Landlock ABI 2 covers neither truncate(2), which the supervisor "
+            "answers, nor ioctl(2) on devices, which only the system-call "
+            "filter limits"};
   }
   if (abi < kLandlockAbiIoctlDev) {
     return {EnforcementLevel::kPartial,

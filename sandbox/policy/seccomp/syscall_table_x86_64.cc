@@ -366,6 +366,25 @@ void AddMetadata(MetadataScope scope, Rows& rows) {
   }
 }
 
+// Landlock before ABI 3 looks at what an open may do with the descriptor alone;
+// the access mode 3 gives one for neither reading nor writing (open(2),
+// "BUGS").
+void AskAboutTruncation(Rows& rows) {
+  for (SyscallRow& row : rows) {
+    if (row.number == static_cast<int>(Sys::truncate)) {
+      row.otherwise = AskMetadataChange();
+    }
+    const bool is_open = row.number == static_cast<int>(Sys::open);
+    if (!is_open && row.number != static_cast<int>(Sys::openat)) continue;
+    for (const uint32_t mode : {uint32_t{O_RDONLY}, uint32_t{O_ACCMODE}}) {
+      row.rules.insert(row.rules.begin(),
+                       {{MaskedEquals32(is_open ? 1 : 2, O_ACCMODE | O_TRUNC,
+                                        mode | O_TRUNC)},
+                        Refuse(EACCES)});
+    }
+  }
+}
+
 void AddIdentity(Rows& rows) {
   // seteuid(3): the kernel grants only ids that the process has already.
   const std::vector<Rule> effective_only = {
@@ -545,6 +564,9 @@ SyscallPolicy DefaultPolicy(const PolicyOptions& options) {
   AddSocketNames(options.network, rows);
   AddSends(options.network, rows);
   RefuseSignalsToTheGroup(rows);
+  if (options.truncation == TruncationScope::kBySupervisor) {
+    AskAboutTruncation(rows);
+  }
   if (options.filesystem == Filesystem::kVirtual) AskAboutPaths(rows);
   // A table that does not pass its own checks must not become a filter: value()
   // ends the process.

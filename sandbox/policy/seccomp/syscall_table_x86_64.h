@@ -47,12 +47,22 @@ enum class MetadataScope {
   kBySupervisor,
 };
 
+// Who keeps a run from cutting off files outside it (truncate(2)).
+enum class TruncationScope {
+  // Landlock (LANDLOCK_ACCESS_FS_TRUNCATE, ABI 3).
+  kByLandlock,
+  // The supervisor: the call asks, and an open that truncates what it does not
+  // write is refused.
+  kBySupervisor,
+};
+
 struct PolicyOptions {
   NetworkAccess network = NetworkAccess::kNone;
   AuditScope audit = AuditScope::kWrites;
   Filesystem filesystem = Filesystem::kHost;
   SignalScope signals = SignalScope::kBySupervisor;
   MetadataScope metadata = MetadataScope::kByIdentity;
+  TruncationScope truncation = TruncationScope::kByLandlock;
 };
 
 SyscallPolicy DefaultPolicy(const PolicyOptions& options);

@@ -70,8 +70,8 @@ enum class Question {
   // interrupts, because a fork that waits for its answer can be interrupted;
   // then the kernel decides.
   kChildSignal,
-  // A change of a file's mode, owner or times by its path: the supervisor makes
-  // it, on files of the run alone.
+  // A change of a file's mode, owner, times or length by its path: the
+  // supervisor makes it, on files of the run alone.
   kMetadataChange,
   // Another call on a path, of a run with a file system of its own: whether it
   // leads there, where the supervisor performs it (paths/path_broker.h). If
