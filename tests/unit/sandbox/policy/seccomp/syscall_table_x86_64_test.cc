@@ -273,6 +273,8 @@ TEST(SyscallTableTest, LeavingTheRunIsRefused) {
   EXPECT_EQ(On(Sys::personality, {0}), Allow());
   EXPECT_EQ(On(Sys::personality, {0x0040000}), Refuse(EPERM));
   EXPECT_EQ(On(Sys::fcntl, {0, F_SETLEASE}), Refuse(EACCES));
+  constexpr uint64_t kSetDelegation = 1040;  // F_SETDELEG
+  EXPECT_EQ(On(Sys::fcntl, {0, kSetDelegation}), Refuse(EACCES));
 }
 
 TEST(SyscallTableTest, AnAuditAsksAboutReadsAndExecutionsToo) {
@@ -297,6 +299,25 @@ TEST(SyscallTableTest, AnAuditAsksAboutReadsAndExecutionsToo) {
     EXPECT_EQ(other->rules.size(), row.rules.size()) << name;
     EXPECT_EQ(other->otherwise, row.otherwise) << name;
   }
+}
+
+TEST(SyscallTableTest, TruncationIsAskedForWhereLandlockDoesNotKnowIt) {
+  for (const Filesystem filesystem :
+       {Filesystem::kHost, Filesystem::kVirtual}) {
+    const SyscallPolicy policy =
+        DefaultPolicy({.filesystem = filesystem,
+                       .truncation = TruncationScope::kBySupervisor});
+    const auto on = [&policy](Sys call, const SyscallArguments& arguments) {
+      return policy.Evaluate(static_cast<int>(call), arguments);
+    };
+    EXPECT_EQ(on(Sys::truncate, {}), AskMetadataChange());
+    EXPECT_EQ(on(Sys::open, {0, O_RDONLY | O_TRUNC}), Refuse(EACCES));
+    EXPECT_EQ(on(Sys::openat, {0, 0, O_TRUNC | O_CREAT}), Refuse(EACCES));
+    EXPECT_EQ(on(Sys::openat, {0, 0, O_ACCMODE | O_TRUNC}), Refuse(EACCES));
+    EXPECT_EQ(on(Sys::openat, {0, 0, O_WRONLY | O_TRUNC}), AskOpenForWrite());
+    EXPECT_EQ(on(Sys::openat, {0, 0, O_RDWR | O_TRUNC}), AskOpenForWrite());
+  }
+  EXPECT_EQ(On(Sys::truncate, {}), Allow());
 }
 
 TEST(SyscallTableTest, HugeWritableMappingsAreLookedAt) {
