@@ -372,25 +372,51 @@ TEST(FilesAttack, ARaceOnAPathWritesNothingOutside) {
   EXPECT_TRUE(outside.Untouched());
 }
 
-TEST(FilesAttack, ARaceOnAPathChangesNoModeOutside) {
-  const Outside outside;
-  EXPECT_EQ(Confined(In("open('own', 'w')\n"
-                        "buffer = ctypes.create_string_buffer(64)\n"
-                        "inside, out = b'own\\0', b'OUT/file\\0'\n"
-                        "end = time.monotonic() + 1\n"
-                        "def turn():\n"
-                        "  while time.monotonic() < end:\n"
-                        "    ctypes.memmove(buffer, out, len(out))\n"
-                        "    ctypes.memmove(buffer, inside, len(inside))\n"
-                        "threading.Thread(target=turn).start()\n"
-                        "changed = 0\n"
-                        "while time.monotonic() < end:\n"
-                        "  try: call(90, buffer, 0o600); changed += 1\n"
-                        "  except OSError: pass\n"
-                        "return 'raced' if changed else 'never changed'",
-                        outside.path())),
-            "raced");
-  EXPECT_TRUE(outside.Untouched());
+// The same with each call that changes mode, times or length by path.
+TEST(FilesAttack, ARaceOnAPathChangesNothingOutside) {
+  constexpr char kTimes[] = "times = (ctypes.c_long * 4)(1, 0, 1, 0)\n";
+  constexpr char kSeconds[] = "times = (ctypes.c_long * 2)(1, 1)\n";
+  struct Change {
+    const char* times;
+    const char* call;
+  };
+  for (const auto& [times, change] :
+       {Change{"", "call(90, buffer, 0o600)"},
+        {"", "call(268, -100, buffer, 0o600)"},
+        {"", "call(452, -100, buffer, 0o600, 0)"},
+        {kSeconds, "call(132, buffer, times)"},
+        {kTimes, "call(235, buffer, times)"},
+        {kTimes, "call(261, -100, buffer, times)"},
+        {kTimes, "call(280, -100, buffer, times, 0)"},
+        {"", "call(76, buffer, 0)"}}) {
+    const Outside outside;
+    const std::string program = absl::StrCat(
+        times,
+        "open('own', 'w')\n"
+        "buffer = ctypes.create_string_buffer(64)\n"
+        "inside, out = b'own\\0', b'OUT/file\\0'\n"
+        "end = time.monotonic() + .4\n"
+        "def turn():\n"
+        "  while time.monotonic() < end:\n"
+        "    ctypes.memmove(buffer, out, len(out))\n"
+        "    ctypes.memmove(buffer, inside, len(inside))\n"
+        "threading.Thread(target=turn).start()\n"
+        "changed = refused = 0\n"
+        "while time.monotonic() < end:\n"
+        "  try: ",
+        change,
+        "; changed += 1\n"
+        "  except OSError: refused += 1\n"
+        "return 'raced' if changed and refused else f'{changed} {refused}'");
+    EXPECT_EQ(Confined(In(program, outside.path())), "raced") << change;
+    EXPECT_TRUE(outside.Untouched()) << change;
+    // The act itself, permitted.
+    EXPECT_EQ(Free(In(absl::StrCat("buffer = b'OUT/file\\0'\n", times, change),
+                      outside.path())),
+              "done")
+        << change;
+    EXPECT_FALSE(outside.Untouched()) << change;
+  }
 }
 
 // ------------------------------------- what the service does with a run's
