@@ -34,11 +34,14 @@ ReadableView Readable(const FileView& view) {
 }
 
 // What the host gives, less what the request does without.
-Enforcement WithNetwork(Enforcement enforcement, NetworkAccess access) {
+Enforcement WithNetwork(Enforcement enforcement, NetworkAccess access,
+                        bool is_own) {
   switch (access) {
     case NetworkAccess::kNone:
       break;
     case NetworkAccess::kLoopback:
+      if (is_own) break;
+      [[fallthrough]];
     case NetworkAccess::kAllowList:
       if (enforcement.network.level == EnforcementLevel::kNone) break;
       if (!enforcement.network.reason.empty()) {
@@ -70,7 +73,6 @@ Execution::Execution(const ExecutionContext* context, EventLoop* loop,
       view_(std::move(view)),
       spec_(std::move(spec)),
       observer_(std::move(observer)),
-      enforcement_(WithNetwork(*context->enforcement, spec_.network.access)),
       phase_(spec_.compile.has_value() ? Phase::kCompile : Phase::kProgram) {}
 
 void Execution::Start() {
@@ -114,6 +116,7 @@ void Execution::Begin() {
   if (absl::Status status = FillWorkspace(); !status.ok()) {
     return Finish(std::move(status));
   }
+  MakeNetwork();
   LaunchStep();
 }
 
@@ -144,6 +147,16 @@ absl::Status Execution::FillWorkspace() {
   if (!directory.ok()) return directory.status();
   program_directory_ = *std::move(directory);
   return absl::OkStatus();
+}
+
+// Without one of its own the run has the host's, and is told so.
+void Execution::MakeNetwork() {
+  const NetworkAccess access = spec_.network.access;
+  if (access == NetworkAccess::kLoopback && context_->networks != nullptr) {
+    absl::StatusOr<UniqueFd> network = context_->networks->Make();
+    if (network.ok()) network_ = *std::move(network);
+  }
+  enforcement_ = WithNetwork(*context_->enforcement, access, network_.valid());
 }
 
 absl::StatusOr<ArmedChild> Execution::ArmChild() {
@@ -280,7 +293,12 @@ void Execution::Supervise(RunningChild child) {
   plan.on_violation = spec_.on_violation;
   plan.stdin_data = std::move(step.stdin_data);
   plan.policy = &CurrentPolicy().policy;
-  if (phase_ == Phase::kProgram) plan.network = spec_.network;
+  if (phase_ == Phase::kProgram) {
+    plan.network = spec_.network;
+    if (network_.valid()) {
+      plan.own_network = {context_->networks, std::move(network_)};
+    }
+  }
   plan.masked_syscalls = &context_->host->masked_syscalls;
   plan.writable = {workspace_->workspace.path(), spec_.view.read_write};
   if (spec_.audit == AuditScope::kAll || tree_.has_value()) {

@@ -22,6 +22,7 @@
 #include "sandbox/base/unique_fd.h"
 #include "sandbox/launch/armed_child.h"
 #include "sandbox/launch/prepared_child.h"
+#include "sandbox/network/private_networks.h"
 #include "sandbox/paths/virtual_tree.h"
 #include "sandbox/policy/landlock/ruleset.h"
 #include "sandbox/ready_workspaces.h"
@@ -48,6 +49,8 @@ struct ExecutionContext {
   const Enforcement* enforcement = nullptr;
   const RunPolicies* policies = nullptr;
   ReadyWorkspaces* workspaces = nullptr;
+  // Null: this host allows none.
+  PrivateNetworks* networks = nullptr;
   ProcessTable* processes = nullptr;
   DiskQueue* disk = nullptr;
   LaunchQueue* launches = nullptr;
@@ -82,6 +85,7 @@ class Execution : public Run,
   const RunPolicy& CurrentPolicy() const;
   void Begin();
   absl::Status FillWorkspace();
+  void MakeNetwork();
   void LaunchStep();
   absl::Status Prepare();
   bool OrderAhead();
@@ -101,7 +105,7 @@ class Execution : public Run,
   const std::shared_ptr<const ViewRuleset> view_;
   ExecutionSpec spec_;
   std::shared_ptr<RunObserver> observer_;
-  const Enforcement enforcement_;
+  Enforcement enforcement_;
 
   // From Start to Finish.
   std::shared_ptr<Execution> self_;
@@ -114,6 +118,8 @@ class Execution : public Run,
   // there.
   UniqueFd compile_directory_;
   UniqueFd program_directory_;
+  // Of a run with one of its own, until its program is supervised.
+  UniqueFd network_;
   // What is being launched.
   std::optional<PreparedChild> program_;
   std::optional<ArmedChild> child_;

@@ -165,6 +165,7 @@ absl::Status SandboxImpl::Initialize() {
       .enforcement = &enforcement_,
       .policies = policies_.get(),
       .workspaces = workspaces_.get(),
+      .networks = options_.networks,
       .processes = &processes_,
       .disk = disk_.get(),
       .launches = launches_.get(),

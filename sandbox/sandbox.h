@@ -35,6 +35,7 @@
 namespace cordon::sandbox {
 
 class LiveGroups;
+class PrivateNetworks;
 
 enum class OutputStream { kStdout, kStderr };
 
@@ -99,6 +100,9 @@ struct SandboxOptions {
   // Where runs get control groups; null: they get none. What is limited is the
   // same without, and measured less closely. Outlives the sandbox.
   CgroupTree* cgroups = nullptr;
+  // Where a run of NetworkAccess::kLoopback gets a network of its own; null: it
+  // has the host's loopback addresses. Outlives the sandbox.
+  PrivateNetworks* networks = nullptr;
   // Gets the process group of every run (keeper/live_groups.h), for a keeper
   // that ends them when this process is killed; without it, the descendants of
   // a run's first process would go on then. Outlives the sandbox.

@@ -18,7 +18,6 @@
 #include <iterator>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -127,6 +126,14 @@ int CheckAccess(const UniqueFd& object, uint64_t mode) {
              : errno;
 }
 
+// As the kernel strips a script's first line.
+absl::string_view WithoutBlanks(absl::string_view text) {
+  constexpr absl::string_view kBlanks = " \t";
+  const size_t begin = text.find_first_not_of(kBlanks);
+  if (begin == absl::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
+}
+
 // What a script is executed by, and the one argument that it may give; empty:
 // it is none, or not one that this may read (execve(2), "Interpreter scripts").
 std::vector<std::string> InterpreterOf(const UniqueFd& object) {
@@ -140,12 +147,12 @@ std::vector<std::string> InterpreterOf(const UniqueFd& object) {
   if (!absl::ConsumePrefix(&line, "#!")) return {};
   // A NUL ends it for the kernel as well.
   line = line.substr(0, line.find('\0'));
-  line = absl::StripAsciiWhitespace(line.substr(0, line.find('\n')));
+  line = WithoutBlanks(line.substr(0, line.find('\n')));
   const size_t end = line.find_first_of(" \t");
   std::vector<std::string> words;
   if (!line.empty()) words.emplace_back(line.substr(0, end));
   if (end != absl::string_view::npos) {
-    words.emplace_back(absl::StripLeadingAsciiWhitespace(line.substr(end)));
+    words.emplace_back(WithoutBlanks(line.substr(end)));
   }
   return words;
 }
@@ -189,8 +196,12 @@ struct PathBroker::Request {
 Place PathBroker::Find(const Request& request, const PathArgument& argument,
                        FinalLink final_link) const {
   const PathOperation operation = request.call.operation;
-  const bool looks_at_processes = operation == PathOperation::kOpen ||
-                                  operation == PathOperation::kReadLink;
+  // A link to what a descriptor is open on: of a file without a name (open(2),
+  // O_TMPFILE).
+  const bool looks_at_processes =
+      operation == PathOperation::kOpen ||
+      operation == PathOperation::kReadLink ||
+      (operation == PathOperation::kLink && final_link == FinalLink::kFollow);
   return tree_.Find(
       {request.tid(), grant_.pgid}, argument.directory_fd, request.path,
       final_link,
@@ -289,6 +300,12 @@ bool PathBroker::MayOpen(const std::string& real, uint64_t flags) const {
                             beneath(grant_.readable.paths));
 }
 
+bool PathBroker::MayMakeIn(const Place& place) const {
+  return place.region == Region::kOwn ||
+         (place.region == Region::kHost &&
+          MayOpen(PathOfDescriptor(place.directory.get()), O_WRONLY));
+}
+
 BrokeredPath PathBroker::Open(const Request& request) const {
   const uint64_t flags = request.call.flags;
   // Its name may be taken by somebody else between looking and making.
@@ -317,7 +334,7 @@ BrokeredPath PathBroker::Open(const Request& request) const {
 
 BrokeredPath PathBroker::Create(const Request& request,
                                 const Place& place) const {
-  if (place.region != Region::kOwn) {
+  if (!MayMakeIn(place)) {
     BrokeredPath refused = Answered(EACCES);
     if (place.region == Region::kHost) {
       refused.path = absl::StrCat(PathOfDescriptor(place.directory.get()), "/",
@@ -539,7 +556,7 @@ BrokeredPath PathBroker::Make(const Request& request) const {
     return Answered(removes ? ErrorOfRemoving(request.path, call.flags)
                             : EEXIST);
   }
-  if (place.region != Region::kOwn) return Answered(EACCES);
+  if (!MayMakeIn(place)) return Answered(EACCES);
   const int directory = place.directory.get();
   const std::string name = NameToMake(place);
   switch (call.operation) {
@@ -595,7 +612,11 @@ BrokeredPath PathBroker::MoveOrLink(const Request& request) const {
     if (from.region != Region::kOwn || to.region != Region::kOwn) {
       return Answered(EXDEV);
     }
-    if (from.name.empty()) return Answered(EPERM);
+    if (from.name.empty()) {
+      return AnsweredBy(linkat(AT_FDCWD, LinkTo(from.directory).c_str(),
+                               to.directory.get(), NameToMake(to).c_str(),
+                               AT_SYMLINK_FOLLOW));
+    }
     return AnsweredBy(linkat(from.directory.get(), NameToMake(from).c_str(),
                              to.directory.get(), NameToMake(to).c_str(), 0));
   }
@@ -685,8 +706,6 @@ BrokeredPath PathBroker::Execute(const Request& request) const {
 std::optional<Place> PathBroker::FindSocket(pid_t tid,
                                             absl::string_view path) const {
   if (path.empty()) return std::nullopt;
-  const RunRights rights(grant_.owner);
-  if (!rights.valid()) return std::nullopt;
   Place place = tree_.Find({tid, grant_.pgid}, AT_FDCWD, path, FinalLink::kKeep,
                            OwnProcess::kLeftToKernel);
   if (!place.needs_view) return std::nullopt;

@@ -93,7 +93,7 @@ class PathBroker {
   BrokeredPath TryAgain(uint64_t call, FifoOpen fifo, int listener) const;
 
   // Where in the run's directories a new unix socket, or one to connect to,
-  // is. Takes the rights itself. Not valid where the kernel's walk leads to the
+  // is, with those rights. Not valid where the kernel's walk leads to the
   // same place.
   std::optional<Place> FindSocket(pid_t tid, absl::string_view path) const;
 
@@ -121,6 +121,7 @@ class PathBroker {
   Place Find(const Request& request, const PathArgument& argument,
              FinalLink final_link) const;
   bool MayOpen(const std::string& real, uint64_t flags) const;
+  bool MayMakeIn(const Place& place) const;
 
   const VirtualTree tree_;
   const PathGrant grant_;

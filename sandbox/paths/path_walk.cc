@@ -139,6 +139,8 @@ PathWalk::Step PathWalk::GoToProcess(const std::string& name) {
   if (!entry.valid()) return Fail(errno);
   at_ = std::move(entry);
   if (!IsOfRun(0)) return Fail(EACCES);
+  // Whose it is costs as much as this many components.
+  components_ += 16;
   needs_view_ = true;
   region_ = Region::kProcess;
   process_path_.clear();

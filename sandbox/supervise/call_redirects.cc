@@ -1,16 +1,15 @@
-// The doors are Begin, Continue and Step.
+// The doors are Begin and Continue.
 
 #include "sandbox/supervise/call_redirects.h"
 
 #include <asm/unistd.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <iterator>
 #include <utility>
 
 #include "sandbox/base/notification_buffer.h"
@@ -33,7 +32,7 @@ constexpr uint64_t kWord = sizeof(uint64_t);
 // An array that ends with a null pointer; nullopt: it cannot be read, or does
 // not end.
 std::optional<std::vector<uint64_t>> ReadPointers(pid_t tid, uint64_t address) {
-  constexpr size_t kMost = 1 << 16;
+  constexpr size_t kMost = 1 << 18;
   constexpr uint64_t kPage = 4096;
   std::vector<uint64_t> all;
   if (address == 0) return all;
@@ -152,11 +151,11 @@ class CallRedirects::ArgumentBlock {
 int CallRedirects::Begin(const seccomp_notif& notification,
                          const std::string& path,
                          const std::vector<std::string>& arguments,
-                         int listener) {
+                         absl::FunctionRef<void(const seccomp_notif&)> keep) {
   const auto tid = static_cast<pid_t>(notification.pid);
   // Those whose thread was let go and never came.
   std::erase_if(redirects_, [](const auto& entry) {
-    return !entry.second.held && syscall(SYS_tkill, entry.first, 0) != 0;
+    return syscall(SYS_tkill, entry.first, 0) != 0;
   });
   if (redirects_.size() >= kMostRedirects) return EAGAIN;
   std::vector<uint64_t> old_argv;
@@ -166,34 +165,36 @@ int CallRedirects::Begin(const seccomp_notif& notification,
     if (!read.has_value()) return EFAULT;
     old_argv = *std::move(read);
   }
-  TracedThread thread(tid);
+  if (!IsAwaited(listener_, notification.id)) return 0;
+  TracedThread thread(tid, stopping_);
   if (!thread.Seize()) return EPERM;
-  // What it is told is not what it sees: the stop comes before.
-  AnswerCall(listener, notification.id, EINTR);
+  // What it is told is not what it sees: the stop comes before. Not so if the
+  // caller is gone, and this another thread of the same id.
+  const bool is_caller = AnswerCall(listener_, notification.id, EINTR);
   const Stop stop = thread.Await();
   if (stop == Stop::kGone) return 0;
   // It may have left that call before, for a signal.
   user_regs_struct original;
   const bool is_behind_call =
-      thread.Get(original) &&
+      is_caller && thread.Get(original) &&
       original.rip == notification.data.instruction_pointer &&
       original.orig_rax == static_cast<uint64_t>(notification.data.nr) &&
       original.rdi == notification.data.args[0];
   if (!is_behind_call) {
     thread.Release();
-    return 0;
-  }
-  if (stop != Stop::kTrap) {
+  } else if (stop != Stop::kTrap) {
     LetGoBeforeCall(thread, original);
-    return 0;
+  } else {
+    Rewrite(tid, thread, original, ArgumentBlock(path, arguments, old_argv),
+            keep);
   }
-  Rewrite(tid, thread, original, ArgumentBlock(path, arguments, old_argv));
   return 0;
 }
 
-void CallRedirects::Rewrite(pid_t tid, TracedThread& thread,
-                            const user_regs_struct& original,
-                            const ArgumentBlock& block) {
+void CallRedirects::Rewrite(
+    pid_t tid, TracedThread& thread, const user_regs_struct& original,
+    const ArgumentBlock& block,
+    absl::FunctionRef<void(const seccomp_notif&)> keep) {
   const std::optional<uint64_t> room = FindRoom(thread, original, block.size());
   if (!room.has_value()) return LetGoBeforeCall(thread, original);
   if (*room == 0) return LetGoBehindCall(thread, original, -ENOMEM);
@@ -210,78 +211,73 @@ void CallRedirects::Rewrite(pid_t tid, TracedThread& thread,
   if (thread.RunToCall() != Stop::kCall) {
     return LetGoBeforeCall(thread, original);
   }
-  const bool stays_held = number != __NR_execve;
-  redirects_[tid] = {.held = stays_held,
-                     .new_argument = call.rdi,
-                     .original = original,
-                     .bytes = std::move(bytes),
-                     .room = *room};
-  if (stays_held) {
-    thread.Run();
-  } else {
-    thread.Release();
+  const bool is_on_stack = bytes.size() <= kMostOnStack;
+  if (number == __NR_execve) {
+    if (!is_on_stack) bytes.clear();
+    redirects_[tid] = {call.rdi, std::move(bytes), *room};
+    return thread.Release();
   }
-}
-
-bool CallRedirects::Continue(const seccomp_notif& notification, int listener) {
-  const auto tid = static_cast<pid_t>(notification.pid);
-  const auto found = redirects_.find(tid);
-  if (found == redirects_.end()) return false;
-  const Redirect redirect = found->second;
-  if (static_cast<uint64_t>(notification.data.nr) !=
-          redirect.original.orig_rax ||
-      notification.data.args[0] != redirect.new_argument) {
-    return false;
-  }
-  redirects_.erase(found);
-  // The call waits until it was received for any signal, whose handler uses the
-  // stack.
-  if (!redirect.held &&
-      !WriteProgramBytes(
-          tid, redirect.room, redirect.bytes.data(), redirect.bytes.size(),
-          [&] { return IsAwaited(listener, notification.id); })) {
-    AnswerCall(listener, notification.id, EFAULT);
-    return true;
-  }
-  LetContinue(listener, notification.id);
-  if (redirect.held) {
-    TracedThread thread(tid);
-    const Stop stop = thread.Await();
-    LetGoAtExit(thread, redirect, stop);
-  }
-  return true;
-}
-
-void CallRedirects::Step() {
-  for (auto entry = redirects_.begin(); entry != redirects_.end();) {
-    TracedThread thread(entry->first);
-    const Stop stop = entry->second.held ? thread.Look() : Stop::kNone;
-    if (stop == Stop::kNone) {
-      ++entry;
-      continue;
-    }
-    LetGoAtExit(thread, entry->second, stop);
-    entry = redirects_.erase(entry);
-  }
-}
-
-bool CallRedirects::waiting() const {
-  return std::any_of(redirects_.begin(), redirects_.end(),
-                     [](const auto& entry) { return entry.second.held; });
-}
-
-void CallRedirects::LetGoAtExit(TracedThread& thread, const Redirect& redirect,
-                                Stop stop) {
   user_regs_struct registers;
-  if (stop != Stop::kCall || !thread.Get(registers)) return thread.Release();
+  if (RunToExit(tid, thread, call.rdi, keep) != Stop::kCall ||
+      !thread.Get(registers)) {
+    return thread.Release();
+  }
   const auto result = static_cast<int64_t>(registers.rax);
-  const user_regs_struct& original = redirect.original;
-  if (redirect.bytes.size() > kMostOnStack) {
-    thread.Call(
-        CallOf(original, __NR_munmap, redirect.room, redirect.bytes.size()));
+  if (!is_on_stack) {
+    thread.Call(CallOf(original, __NR_munmap, *room, bytes.size()));
   }
   if (IsToBeRestarted(result)) return LetGoBeforeCall(thread, original);
   LetGoBehindCall(thread, original, result);
+}
+
+// From the call's entry, where it asks for the new path.
+Stop CallRedirects::RunToExit(
+    pid_t tid, TracedThread& thread, uint64_t new_argument,
+    absl::FunctionRef<void(const seccomp_notif&)> keep) const {
+  thread.Run();
+  Patience patience;
+  while (!stopping_) {
+    pollfd asked = {.fd = listener_, .events = POLLIN, .revents = 0};
+    NotificationBuffer buffer;
+    if (poll(&asked, 1, 0) > 0 && (asked.revents & POLLIN) != 0 &&
+        ReceiveNotification(listener_, buffer)) {
+      const seccomp_notif& call = buffer.notification;
+      const bool is_the_call = static_cast<pid_t>(call.pid) == tid &&
+                               call.data.args[0] == new_argument;
+      if (!is_the_call) {
+        keep(call);
+        continue;
+      }
+      LetContinue(listener_, call.id);
+      return thread.Await();
+    }
+    // A signal ends a call that nobody has received yet.
+    if (const Stop stop = thread.Look(); stop != Stop::kNone) return stop;
+    patience.Pause();
+  }
+  return Stop::kGone;
+}
+
+bool CallRedirects::Continue(const seccomp_notif& notification) {
+  const auto tid = static_cast<pid_t>(notification.pid);
+  const auto found = redirects_.find(tid);
+  if (found == redirects_.end() || notification.data.nr != __NR_execve ||
+      notification.data.args[0] != found->second.new_argument) {
+    return false;
+  }
+  const Redirect redirect = std::move(found->second);
+  redirects_.erase(found);
+  // The call waits until it was received for any signal, whose handler uses the
+  // stack.
+  if (!redirect.bytes.empty() &&
+      !WriteProgramBytes(
+          tid, redirect.room, redirect.bytes.data(), redirect.bytes.size(),
+          [&] { return IsAwaited(listener_, notification.id); })) {
+    AnswerCall(listener_, notification.id, EFAULT);
+  } else {
+    LetContinue(listener_, notification.id);
+  }
+  return true;
 }
 
 }  // namespace cordon::sandbox

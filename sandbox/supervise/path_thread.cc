@@ -2,13 +2,18 @@
 
 #include "sandbox/supervise/path_thread.h"
 
+#include <linux/audit.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -16,6 +21,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "sandbox/base/errno_status.h"
+#include "sandbox/base/monotonic_clock.h"
 #include "sandbox/base/notification_buffer.h"
 #include "sandbox/supervise/call_judge.h"
 #include "sandbox/supervise/process_memory.h"
@@ -23,10 +29,11 @@
 namespace cordon::sandbox {
 namespace {
 
-// How often what waits is looked at, in milliseconds.
-constexpr int kPause = 1;
-// Of one run, at once.
-constexpr size_t kMostFifos = 256;
+// How often FIFOs that wait are looked at, if that is cheap.
+constexpr absl::Duration kPause = absl::Milliseconds(1);
+constexpr int kPausePerCost = 9;
+// Of one run, at once; two descriptors each.
+constexpr size_t kMostFifos = 64;
 
 }  // namespace
 
@@ -35,7 +42,8 @@ PathThread::PathThread(const PathBroker* broker, const SyscallPolicy* policy,
     : broker_(broker),
       policy_(policy),
       listener_(listener),
-      events_(std::move(events)) {}
+      events_(std::move(events)),
+      redirects_(listener, stopping_) {}
 
 PathThread::~PathThread() {
   if (thread_.joinable()) thread_.join();
@@ -85,33 +93,37 @@ uint64_t PathThread::TakeFaultedBytes() {
 }
 
 void PathThread::Loop() {
-  constexpr int kForever = -1;
   tid_ = static_cast<pid_t>(syscall(SYS_gettid));
   pollfd watched[] = {{.fd = wakeup_.get(), .events = POLLIN, .revents = 0},
                       {.fd = listener_, .events = POLLIN, .revents = 0}};
   RunRights rights(broker_->owner());
   while (!stopping_) {
-    const bool waits = !fifos_.empty() || redirects_.waiting();
-    if (poll(watched, std::size(watched), waits ? kPause : kForever) < 0) {
-      continue;
-    }
+    if (poll(watched, std::size(watched), MillisecondsToFifos()) < 0) continue;
     if (stopping_) break;
-    if ((watched[1].revents & POLLIN) != 0) {
-      OnNotification(rights);
-    } else if (watched[1].revents != 0) {
-      watched[1].fd = -1;  // Hang-up: no process uses the filter any more.
+    NotificationBuffer buffer;
+    if ((watched[1].revents & POLLIN) == 0) {
+      // Hang-up: no process uses the filter any more.
+      if (watched[1].revents != 0) watched[1].fd = -1;
+    } else if (ReceiveNotification(listener_, buffer)) {
+      OnCall(buffer.notification, rights);
+      while (!kept_.empty() && !stopping_) {
+        const seccomp_notif call = kept_.front();
+        kept_.pop_front();
+        OnCall(call, rights);
+      }
     }
-    TryFifosAgain();
-    redirects_.Step();
+    if (MonotonicNow() >= next_fifos_) TryFifosAgain();
   }
+  last_cpu_ = absl::ToInt64Nanoseconds(ThreadCpuTime());
   events_.on_stopped();
 }
 
-void PathThread::OnNotification(RunRights& rights) {
-  NotificationBuffer buffer;
-  if (!ReceiveNotification(listener_, buffer)) return;
-  const seccomp_notif& call = buffer.notification;
-  if (stopping_ || redirects_.Continue(call, listener_)) return;
+void PathThread::OnCall(const seccomp_notif& call, RunRights& rights) {
+  // The numbers of another architecture mean other calls (seccomp(2)).
+  if (call.data.arch != AUDIT_ARCH_X86_64) {
+    return events_.on_other_call(call, nullptr);
+  }
+  if (redirects_.Continue(call)) return;
   BrokeredPath performed = broker_->Perform(call, listener_, rights);
   if (performed.kind != BrokeredPath::Kind::kUnconcerned) {
     return Settle(call, std::move(performed));
@@ -120,8 +132,11 @@ void PathThread::OnNotification(RunRights& rights) {
   if (verdict.kind == VerdictKind::kAsk &&
       verdict.question == Question::kPath) {
     LetContinue(listener_, call.id);
+  } else if (verdict.kind == VerdictKind::kAsk &&
+             verdict.question == Question::kSocketCall) {
+    events_.on_other_call(call, FindNamedSocket(call, *broker_));
   } else {
-    events_.on_other_call(call);
+    events_.on_other_call(call, nullptr);
   }
 }
 
@@ -138,8 +153,9 @@ void PathThread::Settle(const seccomp_notif& call, BrokeredPath performed) {
       fifos_.push_back({call, std::move(performed.fifo)});
       return;
     case BrokeredPath::Kind::kElsewhere:
-      if (const int error = redirects_.Begin(call, performed.path,
-                                             performed.arguments, listener_);
+      if (const int error = redirects_.Begin(
+              call, performed.path, performed.arguments,
+              [this](const seccomp_notif& other) { kept_.push_back(other); });
           error != 0) {
         AnswerCall(listener_, call.id, error);
       }
@@ -153,7 +169,18 @@ void PathThread::Settle(const seccomp_notif& call, BrokeredPath performed) {
   AnswerCall(listener_, call.id, performed.error_number, performed.value);
 }
 
+// Looking at them takes a tenth of the time at most.
+int PathThread::MillisecondsToFifos() const {
+  constexpr int kForever = -1;
+  if (fifos_.empty()) return kForever;
+  const absl::Duration left = next_fifos_ - MonotonicNow();
+  return left <= absl::ZeroDuration()
+             ? 0
+             : static_cast<int>(absl::ToInt64Milliseconds(left)) + 1;
+}
+
 void PathThread::TryFifosAgain() {
+  const absl::Duration begin = ThreadCpuTime();
   std::vector<WaitingFifo> waiting = std::exchange(fifos_, {});
   for (WaitingFifo& open : waiting) {
     if (!IsAwaited(listener_, open.call.id)) continue;
@@ -165,6 +192,22 @@ void PathThread::TryFifosAgain() {
         broker_->TryAgain(open.call.id, std::move(open.fifo), listener_);
     Settle(open.call, std::move(performed));
   }
+  const absl::Duration cost = ThreadCpuTime() - begin;
+  next_fifos_ = fifos_.empty()
+                    ? absl::InfinitePast()
+                    : MonotonicNow() + std::max(kPause, cost * kPausePerCost);
+}
+
+absl::Duration PathThread::CpuTime() {
+  clockid_t clock;
+  timespec time;
+  // The thread is there until it is joined; its clock is not.
+  if (last_cpu_ == 0 &&
+      pthread_getcpuclockid(thread_.native_handle(), &clock) == 0 &&
+      clock_gettime(clock, &time) == 0) {
+    return absl::DurationFromTimespec(time);
+  }
+  return absl::Nanoseconds(last_cpu_.load());
 }
 
 }  // namespace cordon::sandbox

@@ -24,24 +24,31 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "sandbox/base/unique_fd.h"
 #include "sandbox/paths/path_broker.h"
 #include "sandbox/paths/run_rights.h"
 #include "sandbox/policy/seccomp/syscall_policy.h"
 #include "sandbox/supervise/call_redirects.h"
+#include "sandbox/supervise/socket_broker.h"
 
 namespace cordon::sandbox {
 
 // Each is called on the thread.
 struct PathThreadEvents {
-  // A call that is to be judged as any other.
-  std::function<void(const seccomp_notif& call)> on_other_call;
+  // A call that is to be judged as any other; where it names a unix socket,
+  // what that is.
+  std::function<void(const seccomp_notif& call,
+                     std::shared_ptr<const NamedSocket> named)>
+      on_other_call;
   // A call that led to `path`, which the run may not reach.
   std::function<void(const seccomp_notif& call, std::string path)> on_refused;
   // Last: the thread ends, and touches nothing of the run any more.
@@ -65,6 +72,8 @@ class PathThread {
   // Page faults of the thread since the last time, in bytes: reading a
   // program's memory may bring its pages in. On the thread of Start.
   uint64_t TakeFaultedBytes();
+  // Processor time of the thread, which is spent on the run's behalf.
+  absl::Duration CpuTime();
 
  private:
   struct WaitingFifo {
@@ -73,8 +82,9 @@ class PathThread {
   };
 
   void Loop();
-  void OnNotification(RunRights& rights);
+  void OnCall(const seccomp_notif& call, RunRights& rights);
   void Settle(const seccomp_notif& call, BrokeredPath performed);
+  int MillisecondsToFifos() const;
   void TryFifosAgain();
 
   const PathBroker* const broker_;
@@ -84,10 +94,15 @@ class PathThread {
   UniqueFd wakeup_;
   std::atomic<bool> stopping_ = false;
   std::atomic<pid_t> tid_ = 0;
+  // In nanoseconds, at its end.
+  std::atomic<int64_t> last_cpu_ = 0;
   uint64_t taken_bytes_ = 0;
 
   // Of the thread alone.
   std::vector<WaitingFifo> fifos_;
+  absl::Time next_fifos_ = absl::InfinitePast();
+  // Calls that came while another one was being redirected.
+  std::deque<seccomp_notif> kept_;
   CallRedirects redirects_;
 
   std::thread thread_;

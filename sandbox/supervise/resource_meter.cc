@@ -334,7 +334,7 @@ ResidentMemory ResourceMeter::InProportion(const std::vector<pid_t>& members,
 }
 
 absl::Duration ResourceMeter::UntilNextSample() const {
-  const absl::Duration cpu = (limits_.cpu_time - cpu_) / Processors();
+  const absl::Duration cpu_left = (limits_.cpu_time - cpu()) / Processors();
   const double headroom =
       memory_ < limits_.memory_bytes
           ? static_cast<double>(limits_.memory_bytes - memory_)
@@ -344,7 +344,7 @@ absl::Duration ResourceMeter::UntilNextSample() const {
   absl::Duration longest = kLongestPause;
   if (close_samples_ > 0) longest = kPauseOfMakers;
   if (loses_time_) longest = kShortestPause;
-  return std::max(ShortestPause(), std::min({cpu, memory, longest}));
+  return std::max(ShortestPause(), std::min({cpu_left, memory, longest}));
 }
 
 // A run of many processes must not keep the loop from serving the others. But

@@ -65,7 +65,10 @@ class ResourceMeter {
   // Page faults of processes that the supervisor has waited for, and of itself
   // in the memory of others (getrusage(2)), in bytes.
   void NoteFaults(uint64_t bytes) { noted_fault_bytes_ += bytes; }
-  // Whether they matter.
+  // Processor time that this process has spent on the run's behalf so far: it
+  // counts as the run's own.
+  void NoteServiceCpu(absl::Duration total) { service_cpu_ = total; }
+  // Whether faults matter.
   bool CountsFaults() const {
     return shared_mappings_.total_bytes() > limits_.memory_bytes / 8;
   }
@@ -78,11 +81,11 @@ class ResourceMeter {
   // the run can use in two milliseconds.
   absl::Duration UntilNextSample() const;
 
-  bool over_cpu_limit() const { return cpu_ >= limits_.cpu_time; }
+  bool over_cpu_limit() const { return cpu() >= limits_.cpu_time; }
   bool over_memory_limit() const { return memory_ > limits_.memory_bytes; }
 
   // Never decreases.
-  absl::Duration cpu() const { return cpu_; }
+  absl::Duration cpu() const { return cpu_ + service_cpu_; }
   // Of the last sample that read it, in bytes.
   uint64_t memory_bytes() const { return memory_; }
   uint64_t peak_memory_bytes() const { return peak_memory_; }
@@ -128,6 +131,7 @@ class ResourceMeter {
   ProcessTable* const table_;
   UsageSource* const source_;
   absl::Duration cpu_;
+  absl::Duration service_cpu_;
   std::map<pid_t, CpuTimes> known_;
   int running_ = 0;
   absl::Time looked_ = absl::InfinitePast();

@@ -122,9 +122,24 @@ std::optional<InternetAddress> NameOf(int socket) {
 
 }  // namespace
 
-SocketBroker::SocketBroker(NetworkGrant grant, std::string workspace,
-                           pid_t pgid, ProcessTable* processes)
+std::shared_ptr<const NamedSocket> FindNamedSocket(
+    const seccomp_notif& notification, const PathBroker& paths) {
+  const int number = notification.data.nr;
+  if (number != __NR_bind && number != __NR_connect) return nullptr;
+  const CopiedAddress copied = CopyAddress(notification);
+  if (!copied.unix_name.has_value() || copied.unix_name->is_abstract) {
+    return nullptr;
+  }
+  const std::string& name = copied.unix_name->name;
+  return std::make_shared<const NamedSocket>(NamedSocket{
+      name, paths.FindSocket(static_cast<pid_t>(notification.pid), name)});
+}
+
+SocketBroker::SocketBroker(NetworkGrant grant, RunNetwork network,
+                           std::string workspace, pid_t pgid,
+                           ProcessTable* processes)
     : grant_(std::move(grant)),
+      network_(std::move(network)),
       workspace_(std::move(workspace)),
       pgid_(pgid),
       processes_(processes) {}
@@ -180,8 +195,10 @@ bool SocketBroker::Looked(BrokeredCall& call) {
 
 // A port or a place that is taken may be by a socket that the run has closed.
 BrokeredCall SocketBroker::Perform(const seccomp_notif& notification,
-                                   int listener, absl::Time since) {
+                                   int listener, absl::Time since,
+                                   std::shared_ptr<const NamedSocket> named) {
   since_ = since;
+  named_ = std::move(named);
   const auto perform = [&]() -> BrokeredCall {
     switch (notification.data.nr) {
       case __NR_socket:
@@ -215,6 +232,14 @@ BrokeredCall SocketBroker::Perform(const seccomp_notif& notification,
   return performed;
 }
 
+UniqueFd SocketBroker::OpenSocket(int family, int type, int protocol) const {
+  if (family == AF_UNIX || network_.networks == nullptr) {
+    return UniqueFd(::socket(family, type | SOCK_CLOEXEC, protocol));
+  }
+  return network_.networks->OpenSocket(network_.network, family, type,
+                                       protocol);
+}
+
 BrokeredCall SocketBroker::Make(const seccomp_notif& notification,
                                 int listener) {
   if (sockets_.size() >= kMostSockets) return {.error_number = EMFILE};
@@ -224,9 +249,9 @@ BrokeredCall SocketBroker::Make(const seccomp_notif& notification,
   const int type = static_cast<int>(args[1]);
   constexpr int kKindMask = 0xf;  // SOCK_TYPE_MASK, linux/net.h
   socket.is_stream = (type & kKindMask) == SOCK_STREAM;
-  socket.fd.Reset(
-      ::socket(socket.family, type | SOCK_CLOEXEC, static_cast<int>(args[2])));
+  socket.fd = OpenSocket(socket.family, type, static_cast<int>(args[2]));
   struct stat status;
+  if (!socket.fd.valid() && errno == EIO) return {.service_failed = true};
   if (!socket.fd.valid() || fstat(socket.fd.get(), &status) != 0) {
     return {.error_number = errno};
   }
@@ -293,14 +318,22 @@ BrokeredCall SocketBroker::Bind(const seccomp_notif& notification) {
 }
 
 UnixPlace SocketBroker::FindPlace(pid_t tid, const std::string& name) const {
-  std::optional<Place> found;
-  if (paths_ != nullptr) found = paths_->FindSocket(tid, name);
-  if (!found.has_value()) return FindUnixPlace(tid, workspace_, name);
   UnixPlace place;
-  place.parent = std::move(found->directory);
-  place.name = std::move(found->name);
+  if (named_ == nullptr) return FindUnixPlace(tid, workspace_, name);
+  if (named_->name != name) {  // The program has changed it meanwhile.
+    place.error_number = EFAULT;
+    return place;
+  }
+  const std::optional<Place>& found = named_->place;
+  if (!found.has_value()) return FindUnixPlace(tid, workspace_, name);
+  place.name = found->name;
   place.error_number = found->error_number;
   if (place.error_number != 0) return place;
+  place.parent.Reset(fcntl(found->directory.get(), F_DUPFD_CLOEXEC, 0));
+  if (!place.parent.valid()) {
+    place.error_number = errno;
+    return place;
+  }
   if (found->region != Region::kOwn) {
     place.error_number = EXDEV;
   } else if (place.name.empty() || found->must_be_directory) {

@@ -12,7 +12,8 @@
 // What it does not do: look at data, or at datagrams (a grant that includes
 // them restricts nothing).
 //
-// Contract: one thread at a time; never blocks.
+// Contract: one thread at a time; never blocks, but for a context switch where
+// the run has a network of its own.
 
 #ifndef CORDON_SANDBOX_SUPERVISE_SOCKET_BROKER_H_
 #define CORDON_SANDBOX_SUPERVISE_SOCKET_BROKER_H_
@@ -24,6 +25,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -31,6 +33,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "sandbox/base/unique_fd.h"
+#include "sandbox/network/private_networks.h"
 #include "sandbox/paths/path_broker.h"
 #include "sandbox/spec/network.h"
 #include "sandbox/supervise/internet_address.h"
@@ -43,6 +46,8 @@ namespace cordon::sandbox {
 struct BrokeredCall {
   // errno(3); 0: it succeeded.
   int error_number = 0;
+  // What the service needs for it is gone: the run cannot go on.
+  bool service_failed = false;
   // Not empty: it is a breach, with this address.
   std::string forbidden_address;
   // The socket connects, until `connecting` can be written to, which is
@@ -56,19 +61,38 @@ struct BrokeredCall {
   absl::Time retry_at = absl::InfiniteFuture();
 };
 
+// A network of the run's own, if it has one; else its sockets are in the
+// host's.
+struct RunNetwork {
+  PrivateNetworks* networks = nullptr;
+  UniqueFd network;
+};
+
+// What a call's address names in a run's own file system.
+struct NamedSocket {
+  std::string name;
+  // Not valid where the kernel's walk leads to the same place.
+  std::optional<Place> place;
+};
+
+// Walks there, which a program can make long, with the run's rights (RunRights)
+// in force. Null: the call names no unix socket.
+std::shared_ptr<const NamedSocket> FindNamedSocket(
+    const seccomp_notif& notification, const PathBroker& paths);
+
 class SocketBroker {
  public:
-  // `workspace`: the run's directory. `processes` outlives this.
-  SocketBroker(NetworkGrant grant, std::string workspace, pid_t pgid,
-               ProcessTable* processes);
-  // Of a run with a file system of its own; outlives the broker's use.
-  void SetPaths(const PathBroker* paths) { paths_ = paths; }
-
+  // `workspace`: the run's directory. `processes` and what `network` points to
+  // outlive this.
+  SocketBroker(NetworkGrant grant, RunNetwork network, std::string workspace,
+               pid_t pgid, ProcessTable* processes);
   // A call of the run. socket(2) that succeeds has its answer already, which
   // came with the descriptor (SECCOMP_ADDFD_FLAG_SEND, seccomp_unotify(2)).
-  // `since`: when it was first performed.
+  // `since`: when it was first performed. `named`: null: of a run without a
+  // file system of its own, or no unix socket.
   BrokeredCall Perform(const seccomp_notif& notification, int listener,
-                       absl::Time since);
+                       absl::Time since,
+                       std::shared_ptr<const NamedSocket> named);
 
   // Of a call that waited: its errno.
   int FinishConnect(ino_t socket);
@@ -108,6 +132,7 @@ class SocketBroker {
   // Whether the open sockets are known as of `since_`; else the call waits, or
   // a look is taken.
   bool Looked(BrokeredCall& call);
+  UniqueFd OpenSocket(int family, int type, int protocol) const;
   BrokeredCall Make(const seccomp_notif& notification, int listener);
   BrokeredCall Bind(const seccomp_notif& notification);
   BrokeredCall Listen(const seccomp_notif& notification);
@@ -143,9 +168,10 @@ class SocketBroker {
 
   // When the call that is performed came.
   absl::Time since_;
+  std::shared_ptr<const NamedSocket> named_;
   const NetworkGrant grant_;
+  const RunNetwork network_;
   const std::string workspace_;
-  const PathBroker* paths_ = nullptr;
   const pid_t pgid_;
   ProcessTable* const processes_;
   std::map<ino_t, Socket> sockets_;

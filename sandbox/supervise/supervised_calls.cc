@@ -66,10 +66,11 @@ void Supervision::OnNotification(uint32_t events) {
   }
   NotificationBuffer buffer;
   if (!ReceiveNotification(listener_.fd.get(), buffer)) return;
-  Judge(buffer.notification);
+  Judge(buffer.notification, nullptr);
 }
 
-void Supervision::Judge(const seccomp_notif& notification) {
+void Supervision::Judge(const seccomp_notif& notification,
+                        std::shared_ptr<const NamedSocket> named) {
   // A killed run gets no answers, hence executes nothing.
   if (killed_) return;
 
@@ -98,7 +99,7 @@ void Supervision::Judge(const seccomp_notif& notification) {
   if (!IsWaiting(notification.id)) return;
   if (judged.answer == CallAnswer::kSocketCall) {
     return PerformSocketCall(notification, *std::move(judged.violation),
-                             MonotonicNow());
+                             MonotonicNow(), std::move(named));
   }
   HandleCall(notification.id, static_cast<pid_t>(notification.pid),
              std::move(judged));
@@ -106,9 +107,12 @@ void Supervision::Judge(const seccomp_notif& notification) {
 
 PathThreadEvents Supervision::EventsOfPaths() {
   return {.on_other_call =
-              [this](const seccomp_notif& call) {
-                loop_->Post(
-                    [self = shared_from_this(), call] { self->Judge(call); });
+              [this](const seccomp_notif& call,
+                     std::shared_ptr<const NamedSocket> named) {
+                loop_->Post([self = shared_from_this(), call,
+                             named = std::move(named)]() mutable {
+                  self->Judge(call, std::move(named));
+                });
               },
           .on_refused =
               [this](const seccomp_notif& call, std::string path) {

@@ -31,6 +31,11 @@ bool HadFileLimitOfItsOwn(pid_t pid, uint64_t run_limit) {
          *limit < std::min<uint64_t>(run_limit, servers.rlim_max);
 }
 
+bool IsOwnChild(pid_t pid) {
+  return StatusField(ReadProcFile(pid, "status"), "PPid") ==
+         static_cast<uint64_t>(getpid());
+}
+
 constexpr uint64_t kKibibyte = 1024;  // ru_maxrss, getrusage(2)
 
 uint64_t OwnPeakMemory() {
@@ -93,6 +98,9 @@ void Supervision::ReapGroup() {
     if (info.si_pid == 0) break;  // Some are left; none is ready.
     // One that is held is shown whatever was asked for (ptrace(2)).
     if (info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED) break;
+    // One that another process of the run waits for, and that was held when it
+    // died: the run's thread for paths lets it go.
+    if (path_thread_.has_value() && !IsOwnChild(info.si_pid)) break;
     if (info.si_pid == pid_ && !killed_) {
       EndRun(std::nullopt);
       return;
@@ -201,6 +209,8 @@ void Supervision::FinishIfDrained() {
 
 Outcome Supervision::MakeOutcome() {
   AddWhatTheCgroupKnows();
+  // What was done on the run's behalf is its own system time.
+  if (path_thread_.has_value()) usage_.cpu_system += path_thread_->CpuTime();
   Outcome outcome = BuildOutcome(Observed());
   outcome.stdout_truncated = stdout_.capture.over_limit();
   outcome.stderr_truncated = stderr_.capture.over_limit();

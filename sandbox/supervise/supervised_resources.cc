@@ -68,8 +68,11 @@ void Supervision::SampleResources() {
   PutUpWall();
   ReapGroup();
   if (killed_) return;
-  if (path_thread_.has_value() && meter_.CountsFaults()) {
-    meter_.NoteFaults(path_thread_->TakeFaultedBytes());
+  if (path_thread_.has_value()) {
+    meter_.NoteServiceCpu(path_thread_->CpuTime());
+    if (meter_.CountsFaults()) {
+      meter_.NoteFaults(path_thread_->TakeFaultedBytes());
+    }
   }
   meter_.Sample(usage_.cpu_user + usage_.cpu_system);
   LowerPriorityOfMany();

@@ -27,20 +27,26 @@ constexpr absl::Duration kSignalsPause = absl::Milliseconds(20);
 }  // namespace
 
 void Supervision::PerformSocketCall(const seccomp_notif& notification,
-                                    Violation violation, absl::Time since) {
+                                    Violation violation, absl::Time since,
+                                    std::shared_ptr<const NamedSocket> named) {
   BrokeredCall performed =
-      broker_.Perform(notification, listener_.fd.get(), since);
+      broker_.Perform(notification, listener_.fd.get(), since, named);
+  if (performed.service_failed) {
+    return Fail(absl::InternalError("nobody opens sockets in a run's network"));
+  }
   if (performed.retry_at != absl::InfiniteFuture()) {
-    loop_->CallAt(performed.retry_at, [self = shared_from_this(), notification,
-                                       violation = std::move(violation),
-                                       since]() mutable {
-      if (self->killed_ || !self->IsWaiting(notification.id)) return;
-      if (HasSignal(static_cast<pid_t>(notification.pid))) {
-        self->Answer(notification.id, CallAnswer::kFail, EINTR);
-        return;
-      }
-      self->PerformSocketCall(notification, std::move(violation), since);
-    });
+    loop_->CallAt(performed.retry_at,
+                  [self = shared_from_this(), notification,
+                   violation = std::move(violation), since, named]() mutable {
+                    if (self->killed_ || !self->IsWaiting(notification.id))
+                      return;
+                    if (HasSignal(static_cast<pid_t>(notification.pid))) {
+                      self->Answer(notification.id, CallAnswer::kFail, EINTR);
+                      return;
+                    }
+                    self->PerformSocketCall(notification, std::move(violation),
+                                            since, std::move(named));
+                  });
     return;
   }
   if (notification.data.nr == __NR_socket && performed.error_number == 0) {

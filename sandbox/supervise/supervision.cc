@@ -50,8 +50,8 @@ Supervision::Supervision(EventLoop* loop, RunningChild child,
       disk_(plan_.limits, UniqueFd(fcntl(plan_.directory, F_DUPFD_CLOEXEC, 0)),
             plan_.writable.workspace, plan_.disk),
       counter_(plan_.limits.processes, child.pid, plan_.processes),
-      broker_(plan_.network, plan_.writable.workspace, child.pid,
-              plan_.processes) {
+      broker_(plan_.network, std::move(plan_.own_network),
+              plan_.writable.workspace, child.pid, plan_.processes) {
   if (plan_.tree.has_value()) {
     paths_.emplace(*std::exchange(plan_.tree, std::nullopt),
                    PathGrant{.pgid = child.pid,
@@ -60,7 +60,6 @@ Supervision::Supervision(EventLoop* loop, RunningChild child,
                              .readable = plan_.readable,
                              .audit = plan_.audit,
                              .file_bytes = plan_.limits.file_bytes});
-    broker_.SetPaths(&*paths_);
   }
   leader_.fd = std::move(child.pidfd);
   group_ = std::move(child.group);

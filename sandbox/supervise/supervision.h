@@ -55,6 +55,7 @@ struct SupervisionPlan {
   OutputMode output_mode = OutputMode::kTerminate;
   OnViolation on_violation;
   NetworkGrant network;
+  RunNetwork own_network;
   // What stdin_writer of the child is fed with.
   std::string stdin_data;
   const SyscallPolicy* policy = nullptr;
@@ -188,7 +189,8 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
   PathThreadEvents EventsOfPaths();
   void StartPaths();
   void StopPaths();
-  void Judge(const seccomp_notif& notification);
+  void Judge(const seccomp_notif& notification,
+             std::shared_ptr<const NamedSocket> named);
   bool MayResolve() const;
   bool MayWriteActions() const;
   void HandleCall(uint64_t id, pid_t tid, JudgedCall judged);
@@ -200,7 +202,8 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
   void ScheduleRecount();
   void AnswerHeldClones();
   void PerformSocketCall(const seccomp_notif& notification, Violation violation,
-                         absl::Time since);
+                         absl::Time since,
+                         std::shared_ptr<const NamedSocket> named);
   Connecting* WatchConnection(const BrokeredCall& performed);
   void OnConnected(Connecting& connecting);
   bool IsWaiting(uint64_t call) const;

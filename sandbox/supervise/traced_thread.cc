@@ -1,11 +1,14 @@
 #include "sandbox/supervise/traced_thread.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "sandbox/supervise/process_memory.h"
@@ -24,6 +27,19 @@ bool IsDead(const siginfo_t& info) {
 
 }  // namespace
 
+void Patience::Pause() {
+  constexpr int kYields = 40;
+  constexpr long kShortest = 10'000;  // Nanoseconds.
+  constexpr long kLongest = 1'000'000;
+  if (++pauses_ <= kYields) {
+    sched_yield();
+    return;
+  }
+  const timespec pause = {0,
+                          std::min(kShortest * (pauses_ - kYields), kLongest)};
+  nanosleep(&pause, nullptr);
+}
+
 user_regs_struct BeforeCall(user_regs_struct registers, uint64_t number) {
   registers.rip -= kInstructionSize;
   registers.rax = number;
@@ -39,28 +55,35 @@ bool TracedThread::Seize() {
   return true;
 }
 
-// Of a leader of the run the end is looked at, and left to whoever accounts for
-// it.
 TracedThread::Stop TracedThread::Await() {
+  Patience patience;
   for (;;) {
-    siginfo_t info = {};
-    if (waitid(P_PID, static_cast<id_t>(tid_), &info,
-               WSTOPPED | WEXITED | WNOWAIT | __WALL) != 0) {
-      if (errno == EINTR) continue;
-      return Stop::kGone;
-    }
-    if (IsDead(info)) return ReapIfNobodyElseCan();
     if (const Stop stop = Look(); stop != Stop::kNone) return stop;
+    if (stopping_) return Stop::kGone;
+    patience.Pause();
   }
 }
 
+// Of those that this thread traces alone: a child of the server's that it does
+// not trace is somebody else's to wait for.
 TracedThread::Stop TracedThread::Look() {
+  constexpr int kOfThisThread = WNOHANG | __WALL | __WNOTHREAD;
   siginfo_t info = {};
   if (waitid(P_PID, static_cast<id_t>(tid_), &info,
-             WSTOPPED | WNOHANG | __WALL) != 0) {
-    return errno == EINTR ? Stop::kNone : ReapIfNobodyElseCan();
+             WSTOPPED | WEXITED | WNOWAIT | kOfThisThread) != 0) {
+    return errno == EINTR ? Stop::kNone : Stop::kGone;
   }
-  if (info.si_pid == 0) return ReapIfNobodyElseCan();
+  if (info.si_pid == 0) return Stop::kNone;
+  if (IsDead(info)) {
+    ReapIfNobodyElseCan();
+    return Stop::kGone;
+  }
+  info = {};
+  if (waitid(P_PID, static_cast<id_t>(tid_), &info, WSTOPPED | kOfThisThread) !=
+          0 ||
+      info.si_pid == 0) {
+    return Stop::kNone;  // Something ended the stop: it is looked at again.
+  }
   return Classify(info.si_status);
 }
 
@@ -78,22 +101,15 @@ TracedThread::Stop TracedThread::Classify(int status) {
 // A thread that died while it was traced is shown to nobody but its tracer, and
 // so is a process, which its own parent waits for in vain until then
 // (ptrace(2)). The end of a child of the server's own is the run's to see.
-TracedThread::Stop TracedThread::ReapIfNobodyElseCan() {
-  siginfo_t info = {};
-  if (waitid(P_PID, static_cast<id_t>(tid_), &info,
-             WEXITED | WNOHANG | WNOWAIT | __WALL) != 0) {
-    return errno == EINTR ? Stop::kNone : Stop::kGone;
-  }
-  // A stop is shown whatever was asked for.
-  if (info.si_pid == 0 || !IsDead(info)) return Stop::kNone;
+void TracedThread::ReapIfNobodyElseCan() const {
   const bool is_process = syscall(SYS_tgkill, tid_, tid_, 0) == 0;
   const bool is_child =
       is_process && StatusField(ReadProcFile(tid_, "status"), "PPid") ==
                         static_cast<uint64_t>(getpid());
-  if (!is_child) {
-    waitid(P_PID, static_cast<id_t>(tid_), &info, WEXITED | WNOHANG | __WALL);
-  }
-  return Stop::kGone;
+  if (is_child) return;
+  siginfo_t info = {};
+  waitid(P_PID, static_cast<id_t>(tid_), &info,
+         WEXITED | WNOHANG | __WALL | __WNOTHREAD);
 }
 
 bool TracedThread::Get(user_regs_struct& registers) const {
@@ -113,8 +129,9 @@ TracedThread::Stop TracedThread::RunToCall() {
   return Await();
 }
 
-void TracedThread::Release() const {
-  ptrace(PTRACE_DETACH, tid_, nullptr, signal_);
+void TracedThread::Release() {
+  if (ptrace(PTRACE_DETACH, tid_, nullptr, signal_) == 0) return;
+  while (Await() != Stop::kGone) Run();
 }
 
 std::optional<int64_t> TracedThread::Call(user_regs_struct registers) {

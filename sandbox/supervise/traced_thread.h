@@ -1,6 +1,6 @@
 // TracedThread: a thread of a run that is held at its system calls (ptrace(2)).
 //
-//   TracedThread thread(tid);
+//   TracedThread thread(tid, stopping);
 //   if (!thread.Seize()) ...        // EPERM: the host allows no tracing.
 //   // end the call that it waits in, then
 //   thread.Await();                 // kTrap: on its way out of the call
@@ -9,9 +9,13 @@
 //   thread.RunToCall();             // kCall: at that call's exit
 //   thread.Release();
 //
+// It is looked at again and again, and never slept for: a thread whose id
+// another one of its process takes over when that executes a program wakes
+// nobody (ptrace(2), "execve(2) under ptrace").
+//
 // Contract: every method on the thread that seized it, which is the tracer. The
 // methods that wait do so until the traced thread had its turn on a processor,
-// or died.
+// died, or `stopping` is set.
 
 #ifndef CORDON_SANDBOX_SUPERVISE_TRACED_THREAD_H_
 #define CORDON_SANDBOX_SUPERVISE_TRACED_THREAD_H_
@@ -19,10 +23,21 @@
 #include <sys/types.h>
 #include <sys/user.h>
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 
 namespace cordon::sandbox {
+
+// Between two looks at something that is a context switch away as a rule: a
+// turn of the processor for others at first, then longer and longer sleeps.
+class Patience {
+ public:
+  void Pause();
+
+ private:
+  int pauses_ = 0;
+};
 
 class TracedThread {
  public:
@@ -35,11 +50,13 @@ class TracedThread {
     kCall,
     // A signal is about to be delivered, or its process stops (SIGSTOP).
     kOther,
-    // It died, and was reaped if nobody else can do that.
+    // It died, and was reaped if nobody else can do that; or `stopping` was
+    // set.
     kGone,
   };
 
-  explicit TracedThread(pid_t tid) : tid_(tid) {}
+  TracedThread(pid_t tid, const std::atomic<bool>& stopping)
+      : tid_(tid), stopping_(stopping) {}
 
   // Asks it to stop as soon as it leaves the call that it is in. Waits while
   // another thread of its process executes a program. False with errno.
@@ -57,8 +74,10 @@ class TracedThread {
   Stop RunToCall();
   // Without waiting for it.
   void Run() const;
-  // To where it was stopped, with the signal that it was stopped for.
-  void Release() const;
+  // To where it was stopped, with the signal that it was stopped for. One that
+  // was killed meanwhile is waited for: while it is traced, its process waits
+  // for this.
+  void Release();
 
   // Makes the thread, stopped with `registers` behind a system call
   // instruction, make the call that is in them. nullopt: it stopped for
@@ -67,9 +86,10 @@ class TracedThread {
 
  private:
   Stop Classify(int status);
-  Stop ReapIfNobodyElseCan();
+  void ReapIfNobodyElseCan() const;
 
   const pid_t tid_;
+  const std::atomic<bool>& stopping_;
   // To be delivered.
   int signal_ = 0;
 };

@@ -386,6 +386,47 @@ TEST(VirtualFilesystemAttack, AFileGrowsNoFurtherThanTheProgramCould) {
       << run->outcome().message;
 }
 
+// i386's numbers, by its own gate, are other calls than the same numbers of
+// x86_64, of which these are on paths.
+TEST(VirtualFilesystemAttack, TheCallsOfOtherArchitecturesEndTheRun) {
+  for (const int number : {20, 2, 4, 21, 80, 133, 316, 332}) {
+    const auto run = RunTools(absl::StrCat(
+        "import ctypes, mmap, struct\n"
+        "code = mmap.mmap(-1, 4096, prot=7)\n"
+        "code.write(b'\\xb8' + struct.pack('<I', ",
+        number,
+        ") + b'\\xcd\\x80\\xc3')\n"
+        "address = ctypes.addressof(ctypes.c_char.from_buffer(code))\n"
+        "print('ready', flush=True)\n"
+        "ctypes.CFUNCTYPE(ctypes.c_int)(address)()\n"
+        "print('went on')\n"));
+    EXPECT_EQ(run->stdout_data(), "ready\n") << number;
+    // A kernel without i386's calls faults at the gate.
+    const bool has_none = run->outcome().kind == OutcomeKind::kSignaled &&
+                          run->outcome().signal == SIGSEGV;
+    EXPECT_TRUE(has_none ||
+                run->outcome().kind == OutcomeKind::kSyscallViolation)
+        << number << ": " << run->outcome().message;
+  }
+}
+
+// What the supervisor does for a run is the run's own processor time.
+TEST(VirtualFilesystemAttack, WalksCountAsTheRunsOwnTime) {
+  ExecutionSpec spec = PythonSpec(absl::StrCat(
+      kTools,
+      "os.symlink('/tmp/' + './' * 10 + '../tmp/' * 400 + 'x', '/tmp/l')\n"
+      "print('walks', flush=True)\n"
+      "while True:\n"
+      "    try: os.stat('/tmp/l')\n"
+      "    except OSError: pass\n"));
+  spec.program.limits.cpu_time = absl::Seconds(1);
+  const auto run = RunVirtual(std::move(spec));
+  EXPECT_EQ(run->stdout_data(), "walks\n");
+  EXPECT_EQ(run->outcome().kind, OutcomeKind::kCpuTimeLimit)
+      << run->outcome().message;
+  EXPECT_LT(run->outcome().usage.wall_time, absl::Seconds(30));
+}
+
 TEST(VirtualFilesystemAttack, WaitingOpensEndWithTheRun) {
   ExecutionSpec spec = PythonSpec(
       "import os, threading\nos.mkfifo('/tmp/p')\n"
@@ -671,6 +712,37 @@ TEST(VirtualFilesystemRace, ThreadsThatAreHeldWhileAnotherExecutesAProgram) {
   knot->WaitForEnd();
   EXPECT_EQ(knot->outcome().kind, OutcomeKind::kWallTimeLimit)
       << knot->outcome().message;
+}
+
+// The thread that executes a program takes over the first thread's id, while
+// that one is held: nobody is told (ptrace(2)).
+TEST(VirtualFilesystemRace, FirstThreadsThatAreHeldWhileAnotherExecutes) {
+  ExecutionSpec spec = CommandSpec({"./knot"});
+  spec.files = {
+      {"knot.c",
+       "#include <pthread.h>\n#include <stdio.h>\n#include <stdlib.h>\n"
+       "#include <sys/wait.h>\n#include <time.h>\n#include <unistd.h>\n"
+       "static void* change(void* unused) { for (;;) chdir(\"/tmp\"); }\n"
+       "static void* replace(void* unused) { usleep(300 + rand() % 2000);\n"
+       "  execl(\"/bin/true\", \"true\", (char*)0); _exit(3); }\n"
+       "int main(void) {\n"
+       "  int gone = 0, status;\n"
+       "  for (time_t end = time(0) + 3; time(0) < end; ++gone) {\n"
+       "    srand(gone);\n"
+       "    if (fork() == 0) { pthread_t t; int n;\n"
+       "      for (n = 0; n < 3; ++n) pthread_create(&t, 0, change, 0);\n"
+       "      pthread_create(&t, 0, replace, 0);\n"
+       "      change(0); }\n"
+       "    wait(&status); if (status != 0) break; }\n"
+       "  printf(\"%d\\n\", gone > 20); return 0; }\n",
+       sandbox::FileMode::kRegular}};
+  spec.compile = CommandSpec({"/usr/bin/gcc", "-O1", "-w", "-pthread", "knot.c",
+                              "-o", "knot"})
+                     .program;
+  const auto run = RunVirtual(std::move(spec));
+  EXPECT_EQ(run->stdout_data(), "1\n") << run->outcome().message;
+  EXPECT_EQ(run->outcome().kind, OutcomeKind::kExited)
+      << run->outcome().message;
 }
 
 }  // namespace

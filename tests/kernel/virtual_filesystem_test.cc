@@ -198,6 +198,12 @@ TEST(VirtualFilesystem, WhatIsRefusedIsRefusedForTheSystemsReason) {
           " name(lambda: os.unlink('/tmp/l/.')))\n"
           "os.umask(0); f = os.open('/tmp', os.O_TMPFILE | os.O_RDWR, 0o666)\n"
           "print(oct(os.fstat(f).st_mode & 0o7777))\n"
+          "os.write(f, b'named'); d = os.open('/tmp', os.O_RDONLY)\n"
+          "os.link(f'/proc/self/fd/{f}', '/tmp/named', src_dir_fd=d)\n"
+          "print(open('/tmp/named').read())\n"
+          "open('/tmp/r', 'w').write('#!/bin/sh\\r\\n')\n"
+          "os.chmod('/tmp/r', 0o700)\n"
+          "print(name(lambda: os.execv('/tmp/r', ['r'])))\n"
           "open('/tmp/f', 'w').write('x' * 50)\n"
           "if os.fork() == 0:\n"
           "  hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]\n"
@@ -206,7 +212,7 @@ TEST(VirtualFilesystem, WhatIsRefusedIsRefusedForTheSystemsReason) {
           "print(os.wait()[1] == signal.SIGXFSZ, os.stat('/tmp/f').st_size)"
           "\n"),
       "ENOTDIR ENOTDIR ENOTDIR ENOTDIR ['d', 'l']\n"
-      "EINVAL ENOENT None EBUSY ENOENT\n0o666\nTrue 100\n");
+      "EINVAL ENOENT None EBUSY ENOENT\n0o666\nnamed\nENOENT\nTrue 100\n");
 }
 
 // Paths and arguments longer than what is put on a small stack.

@@ -134,6 +134,10 @@ SandboxFixture::SandboxFixture() {
     if (cgroups.ok()) cgroups_ = *std::move(cgroups);
   }
   options.cgroups = cgroups_.get();
+  // Where the host allows none, runs have its loopback addresses.
+  auto networks = sandbox::PrivateNetworks::Start();
+  if (networks.ok()) networks_ = *std::move(networks);
+  options.networks = networks_.get();
   options.allow_degraded = HostIsDegraded();
   absl::StatusOr<std::unique_ptr<sandbox::Sandbox>> sandbox =
       sandbox::Sandbox::Create(options);
@@ -146,6 +150,7 @@ SandboxFixture::SandboxFixture() {
 
 SandboxFixture::~SandboxFixture() {
   sandbox_.reset();
+  networks_.reset();
   cgroups_.reset();
   std::filesystem::remove_all(state_directory_);
 }

@@ -16,6 +16,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "sandbox/cgroup/cgroup_tree.h"
+#include "sandbox/network/private_networks.h"
 #include "sandbox/sandbox.h"
 
 namespace cordon::testing {
@@ -70,12 +71,15 @@ class SandboxFixture {
 
   sandbox::Sandbox& sandbox() { return *sandbox_; }
   const std::string& state_directory() const { return state_directory_; }
+  // Whether runs get networks of their own.
+  bool has_networks() const { return networks_ != nullptr; }
   // Runs to the end.
   std::shared_ptr<RecordingObserver> Run(sandbox::ExecutionSpec spec);
 
  private:
   std::string state_directory_;
   std::unique_ptr<sandbox::CgroupTree> cgroups_;
+  std::unique_ptr<sandbox::PrivateNetworks> networks_;
   std::unique_ptr<sandbox::Sandbox> sandbox_;
 };
 
