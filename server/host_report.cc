@@ -95,6 +95,12 @@ std::string HostReportText(const HostReport& report) {
   absl::StrAppend(&text, "\nWhat a run gets\n",
                   Row("files", LayerText(runs.filesystem)),
                   Row("network", LayerText(runs.network)),
+                  Row("loopback", report.no_networks.empty()
+                                      ? "a network of its own, if it may "
+                                        "have one"
+                                      : absl::StrCat("the host's, if it may "
+                                                     "have one: ",
+                                                     report.no_networks)),
                   Row("system calls", LayerText(runs.syscalls)),
                   Row("signals", LayerText(runs.signals)),
                   Row("memory", LayerText(runs.memory)),

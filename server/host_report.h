@@ -28,6 +28,9 @@ struct HostReport {
   std::vector<Language> languages;
   // Why runs get no control groups; empty when they do.
   std::string no_cgroups;
+  // Why no run gets a network of its own (NETWORK_LOOPBACK); empty when they
+  // do.
+  std::string no_networks;
   // --allow_degraded was given.
   bool allow_degraded = false;
 };

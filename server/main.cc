@@ -35,6 +35,7 @@
 #include "sandbox/cgroup/open_cgroups.h"
 #include "sandbox/keeper/keeper.h"
 #include "sandbox/keeper/live_groups.h"
+#include "sandbox/network/private_networks.h"
 #include "sandbox/sandbox.h"
 #include "server/execution_service.h"
 #include "server/health_probe.h"
@@ -145,6 +146,15 @@ absl::StatusOr<std::unique_ptr<sandbox::CgroupTree>> OpenGroups(
   return sandbox::OpenCgroups(state_directory);
 }
 
+// Before there is any thread. A server that grants no network makes none.
+absl::StatusOr<std::unique_ptr<sandbox::PrivateNetworks>> OpenNetworks(
+    const ServerFlags& flags) {
+  if (flags.max_network == sandbox::NetworkAccess::kNone && !flags.check) {
+    return absl::UnavailableError("--max_network=none");
+  }
+  return sandbox::PrivateNetworks::Start();
+}
+
 // What ends the runs of this process when it is killed, and what this process
 // cannot do to its host.
 struct Protection {
@@ -215,12 +225,13 @@ void LogStart(const sandbox::Sandbox& sandbox, const LanguageSet& languages,
 
 ExitCode Check(const sandbox::Sandbox& sandbox, const LanguageSet& languages,
                const Protection& protection, const absl::Status& cgroups,
-               bool allow_degraded) {
+               const absl::Status& networks, bool allow_degraded) {
   const HostReport report = {.host = sandbox.host(),
                              .enforcement = sandbox.enforcement(),
                              .service = protection.service,
                              .languages = languages.all(),
                              .no_cgroups = std::string(cgroups.message()),
+                             .no_networks = std::string(networks.message()),
                              .allow_degraded = allow_degraded};
   std::cout << HostReportText(report);
   return WouldServe(report) ? ExitCode::kStopped : ExitCode::kHostLacksFeatures;
@@ -400,6 +411,8 @@ ExitCode Main(int argc, char** argv) {
     return Fail(ExitCode::kHostLacksFeatures, protection.status());
   }
   flags.sandbox.live_groups = protection->groups.get();
+  const auto networks = OpenNetworks(flags);
+  if (networks.ok()) flags.sandbox.networks = networks->get();
   auto sandbox = sandbox::Sandbox::Create(flags.sandbox);
   if (!sandbox.ok()) {
     return Fail(ExitCode::kHostLacksFeatures, sandbox.status());
@@ -408,11 +421,15 @@ ExitCode Main(int argc, char** argv) {
   if (!probed.ok()) return Fail(ExitCode::kHostLacksFeatures, probed);
   if (flags.check) {
     return Check(**sandbox, validator.languages, *protection, cgroups.status(),
-                 allow_degraded);
+                 networks.status(), allow_degraded);
   }
   LogStart(**sandbox, validator.languages, *protection);
   if (!cgroups.ok()) {
     spdlog::info("runs get no control groups: {}", cgroups.status().ToString());
+  }
+  if (flags.max_network != sandbox::NetworkAccess::kNone && !networks.ok()) {
+    spdlog::info("runs get no loopback network of their own: {}",
+                 std::string(networks.status().message()));
   }
   return Serve(flags, std::move(validator), *protection, **sandbox);
 }

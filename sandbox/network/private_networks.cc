@@ -3,8 +3,10 @@
 
 #include "sandbox/network/private_networks.h"
 
+#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -119,16 +121,33 @@ int MakeNetwork(UniqueFd& network) {
   return network.valid() ? 0 : errno;
 }
 
-void MakeNetworks(int channel, const UniqueFd& home) {
+// What one of them has open: its end of the channel, this process
+// (pidfd_open(2)) and a network where nothing is.
+struct Desk {
+  int channel;
+  int server;
+  UniqueFd home;
+};
+
+// False: the server has ended. Its children between clone and execve may hold
+// the other end of the channel for longer.
+bool AwaitOrder(const Desk& desk, Order& order, UniqueFd& fd) {
+  pollfd ready[] = {{.fd = desk.channel, .events = POLLIN, .revents = 0},
+                    {.fd = desk.server, .events = POLLIN, .revents = 0}};
+  while (poll(ready, 2, -1) < 0) {
+  }
+  return ready[1].revents == 0 && Receive(desk.channel, order, fd);
+}
+
+void MakeNetworks(const Desk& desk) {
   Order order;
-  for (;;) {
-    UniqueFd none;
-    if (!Receive(channel, order, none)) return;
+  UniqueFd none;
+  while (AwaitOrder(desk, order, none)) {
     UniqueFd network;
     const int error = MakeNetwork(network);
     // Or the network would last until there is another.
-    setns(home.get(), CLONE_NEWNET);
-    if (!Send(channel, Answer{error}, network.get())) return;
+    setns(desk.home.get(), CLONE_NEWNET);
+    if (!Send(desk.channel, Answer{error}, network.get())) return;
   }
 }
 
@@ -139,15 +158,15 @@ int OpenSocketIn(const UniqueFd& network, const Order& order,
   return opened.valid() ? 0 : errno;
 }
 
-void OpenSockets(int channel, const UniqueFd& home) {
+void OpenSockets(const Desk& desk) {
   Order order;
-  for (;;) {
-    UniqueFd network;
-    if (!Receive(channel, order, network)) return;
+  UniqueFd network;
+  while (AwaitOrder(desk, order, network)) {
     UniqueFd opened;
     const int error = OpenSocketIn(network, order, opened);
-    setns(home.get(), CLONE_NEWNET);
-    if (!Send(channel, Answer{error}, opened.get())) return;
+    setns(desk.home.get(), CLONE_NEWNET);
+    network.Reset();
+    if (!Send(desk.channel, Answer{error}, opened.get())) return;
   }
 }
 
@@ -155,29 +174,34 @@ pid_t Fork() {
   return static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
 }
 
-// With nothing open but `channel`, and in a network where nothing is.
-[[noreturn]] void Become(const char* name,
-                         void (*work)(int channel, const UniqueFd& home),
-                         int channel) {
+[[noreturn]] void Become(const char* name, void (*work)(const Desk& desk),
+                         int channel, int server) {
   prctl(PR_SET_NAME, name);
-  if (channel > 0) syscall(SYS_close_range, 0, channel - 1, 0);
-  syscall(SYS_close_range, channel + 1, ~0U, 0);
-  UniqueFd home;
-  if (const int error = MakeNetwork(home); error != 0) _exit(error);
-  work(channel, home);
+  constexpr int kKept = 2;
+  // Up, where neither is overwritten, and down again.
+  const int kept_channel = fcntl(channel, F_DUPFD, kKept);
+  const int kept_server = fcntl(server, F_DUPFD, kKept);
+  if (kept_channel < 0 || kept_server < 0 || dup2(kept_channel, 0) != 0 ||
+      dup2(kept_server, 1) != 1) {
+    _exit(errno);
+  }
+  syscall(SYS_close_range, kKept, ~0U, 0);
+  Desk desk = {.channel = 0, .server = 1, .home = {}};
+  if (const int error = MakeNetwork(desk.home); error != 0) _exit(error);
+  work(desk);
   _exit(0);
 }
 
 // A child of its own for each, in one user namespace: who makes a network has
 // every right in it there, and so does the other.
-int StartBoth(int maker, int opener) {
+int StartBoth(int maker, int opener, int server) {
   if (unshare(CLONE_NEWUSER) != 0) return errno;
   prctl(PR_SET_DUMPABLE, 0);
   const pid_t first = Fork();
-  if (first == 0) Become("cordon-networks", MakeNetworks, maker);
+  if (first == 0) Become("cordon-networks", MakeNetworks, maker, server);
   if (first < 0) return errno;
   const pid_t second = Fork();
-  if (second == 0) Become("cordon-sockets", OpenSockets, opener);
+  if (second == 0) Become("cordon-sockets", OpenSockets, opener, server);
   return second < 0 ? errno : 0;
 }
 
@@ -199,13 +223,15 @@ absl::StatusOr<std::unique_ptr<PrivateNetworks>> PrivateNetworks::Start() {
   networks->opener_.Reset(openers[0]);
   UniqueFd openers_end(openers[1]);
 
+  const UniqueFd self(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));
+  if (!self.valid()) return ErrnoToStatus(errno, "pidfd_open");
   int status = 0;
   {
     // They are deaf to all that can be blocked, and nobody's to wait for.
     const ScopedSignalBlock no_signals;
     const pid_t between = Fork();
     if (between < 0) return ErrnoToStatus(errno, "fork");
-    if (between == 0) _exit(StartBoth(makers[1], openers[1]));
+    if (between == 0) _exit(StartBoth(makers[1], openers[1], self.get()));
     while (waitpid(between, &status, 0) < 0 && errno == EINTR) {
     }
   }

@@ -109,7 +109,7 @@ Outcome RecordingObserver::outcome() const {
   return result.ok() ? *result : Outcome();
 }
 
-SandboxFixture::SandboxFixture() {
+SandboxFixture::SandboxFixture(const FixtureOptions& fixture) {
   // Runs with a uid of their own must be able to pass through.
   char pattern[] = "/tmp/cordon-test-XXXXXX";
   if (mkdtemp(pattern) == nullptr) {
@@ -134,9 +134,10 @@ SandboxFixture::SandboxFixture() {
     if (cgroups.ok()) cgroups_ = *std::move(cgroups);
   }
   options.cgroups = cgroups_.get();
-  // Where the host allows none, runs have its loopback addresses.
-  auto networks = sandbox::PrivateNetworks::Start();
-  if (networks.ok()) networks_ = *std::move(networks);
+  if (fixture.own_networks) {
+    auto networks = sandbox::PrivateNetworks::Start();
+    if (networks.ok()) networks_ = *std::move(networks);
+  }
   options.networks = networks_.get();
   options.allow_degraded = HostIsDegraded();
   absl::StatusOr<std::unique_ptr<sandbox::Sandbox>> sandbox =

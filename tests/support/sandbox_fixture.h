@@ -63,10 +63,15 @@ class RecordingObserver : public sandbox::RunObserver {
       absl::UnknownError("the run is not over");
 };
 
+struct FixtureOptions {
+  // Networks of the runs' own where the host allows that.
+  bool own_networks = false;
+};
+
 class SandboxFixture {
  public:
   // Dies when the host cannot run the sandbox: a test that cannot run fails.
-  SandboxFixture();
+  explicit SandboxFixture(const FixtureOptions& fixture = {});
   ~SandboxFixture();
 
   sandbox::Sandbox& sandbox() { return *sandbox_; }

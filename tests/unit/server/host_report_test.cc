@@ -43,6 +43,17 @@ TEST(HostReportTest, AHostWithEverythingHasNothingToChange) {
   EXPECT_THAT(text, ::testing::EndsWith("cordond starts here.\n"));
 }
 
+TEST(HostReportTest, WhoseTheLoopbackNetworkIsIsSaid) {
+  HostReport report = GoodReport();
+  EXPECT_THAT(HostReportText(report),
+              HasSubstr("loopback        a network of its own"));
+  report.no_networks = "a user namespace: Operation not permitted";
+  EXPECT_THAT(HostReportText(report),
+              HasSubstr("loopback        the host's, if it may have one: a user "
+                        "namespace: Operation not permitted\n"));
+  EXPECT_TRUE(WouldServe(report));
+}
+
 TEST(HostReportTest, WhatIsMissingIsNamedWithWhatToDo) {
   HostReport report = GoodReport();
   report.host.landlock_abi = 2;
