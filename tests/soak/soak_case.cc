@@ -57,6 +57,11 @@ v1::ExecuteRequest WithFiles(const std::string& id) {
   return request;
 }
 
+v1::ExecuteRequest WithVirtualFilesystem(v1::ExecuteRequest request) {
+  request.mutable_policy()->set_filesystem(v1::FILESYSTEM_VIRTUAL);
+  return request;
+}
+
 std::string CheckFiles(const std::string& id, const v1::Result& result) {
   const bool good = result.outcome() == v1::EXITED &&
                     result.stdout() == id + "\n" && result.stderr() == id &&
@@ -123,6 +128,25 @@ std::vector<SoakCase> BenignCases() {
       {"python", 4,
        [](const std::string& id) {
          return PythonRequest(absl::StrCat("print('", id, "')"));
+       },
+       PrintsItsId(0)},
+      {"a file system of its own", 8,
+       [](const std::string& id) {
+         return WithVirtualFilesystem(BashRequest(absl::StrCat(
+             "cd /tmp; echo ", id, " > f; cp /bin/cat c; ./c /tmp/f; exit 7")));
+       },
+       PrintsItsId(7)},
+      {"threads that change directory while another executes", 2,
+       [](const std::string& id) {
+         return WithVirtualFilesystem(PythonRequest(
+             absl::StrCat("import os, threading, time\n"
+                          "def change():\n"
+                          "    while True: os.chdir('/tmp')\n"
+                          "for i in range(3):\n"
+                          "    threading.Thread(target=change).start()\n"
+                          "time.sleep(.002)\n"
+                          "os.execv('/bin/echo', ['echo', '",
+                          id, "'])")));
        },
        PrintsItsId(0)},
   };
