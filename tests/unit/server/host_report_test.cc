@@ -48,9 +48,10 @@ TEST(HostReportTest, WhoseTheLoopbackNetworkIsIsSaid) {
   EXPECT_THAT(HostReportText(report),
               HasSubstr("loopback        a network of its own"));
   report.no_networks = "a user namespace: Operation not permitted";
-  EXPECT_THAT(HostReportText(report),
-              HasSubstr("loopback        the host's, if it may have one: a user "
-                        "namespace: Operation not permitted\n"));
+  EXPECT_THAT(
+      HostReportText(report),
+      HasSubstr("loopback        the host's, if it may have one: a user "
+                "namespace: Operation not permitted\n"));
   EXPECT_TRUE(WouldServe(report));
 }
 
