@@ -149,10 +149,12 @@ absl::Status Execution::FillWorkspace() {
   return absl::OkStatus();
 }
 
-// Without one of its own the run has the host's, and is told so.
+// Without one of its own the run has the host's, and is told so. Only a run
+// with a user of its own may have one (private_networks.h).
 void Execution::MakeNetwork() {
   const NetworkAccess access = spec_.network.access;
-  if (access == NetworkAccess::kLoopback && context_->networks != nullptr) {
+  if (access == NetworkAccess::kLoopback && context_->networks != nullptr &&
+      context_->networks->usable() && workspace_->identity.has_value()) {
     absl::StatusOr<UniqueFd> network = context_->networks->Make();
     if (network.ok()) network_ = *std::move(network);
   }
@@ -408,6 +410,7 @@ void Execution::Finish(absl::StatusOr<Outcome> outcome) {
   program_.reset();
   compile_directory_.Reset();
   program_directory_.Reset();
+  network_.Reset();
   if (workspace_.has_value()) {
     context_->janitor->Submit(
         [workspaces = context_->workspaces,

@@ -78,7 +78,10 @@ sigset_t ShutdownSignals() {
 
 // Every thread inherits the mask: only main waits for these.
 void PrepareSignals() {
-  const sigset_t signals = ShutdownSignals();
+  sigset_t signals = ShutdownSignals();
+  // A file that is longer than this process may make one (setrlimit(2)) is an
+  // error of a call, and not the end.
+  sigaddset(&signals, SIGXFSZ);
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
 }

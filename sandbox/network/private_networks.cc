@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -139,6 +140,13 @@ bool AwaitOrder(const Desk& desk, Order& order, UniqueFd& fd) {
   return ready[1].revents == 0 && Receive(desk.channel, order, fd);
 }
 
+// Too many descriptors may be on their way already (unix(7), ETOOMANYREFS).
+bool Reply(int channel, int error, const UniqueFd& fd) {
+  if (Send(channel, Answer{error}, fd.get())) return true;
+  const int reason = errno;
+  return reason != EPIPE && Send(channel, Answer{reason}, -1);
+}
+
 void MakeNetworks(const Desk& desk) {
   Order order;
   UniqueFd none;
@@ -147,7 +155,7 @@ void MakeNetworks(const Desk& desk) {
     const int error = MakeNetwork(network);
     // Or the network would last until there is another.
     setns(desk.home.get(), CLONE_NEWNET);
-    if (!Send(desk.channel, Answer{error}, network.get())) return;
+    if (!Reply(desk.channel, error, network)) return;
   }
 }
 
@@ -166,7 +174,7 @@ void OpenSockets(const Desk& desk) {
     const int error = OpenSocketIn(network, order, opened);
     setns(desk.home.get(), CLONE_NEWNET);
     network.Reset();
-    if (!Send(desk.channel, Answer{error}, opened.get())) return;
+    if (!Reply(desk.channel, error, opened)) return;
   }
 }
 
@@ -187,7 +195,10 @@ pid_t Fork() {
   }
   syscall(SYS_close_range, kKept, ~0U, 0);
   Desk desk = {.channel = 0, .server = 1, .home = {}};
-  if (const int error = MakeNetwork(desk.home); error != 0) _exit(error);
+  if (const int error = MakeNetwork(desk.home); error != 0) {
+    Send(desk.channel, Answer{error}, -1);
+    _exit(error);
+  }
   work(desk);
   _exit(0);
 }
@@ -205,9 +216,19 @@ int StartBoth(int maker, int opener, int server) {
   return second < 0 ? errno : 0;
 }
 
+// What came without a descriptor although it was sent found no room here.
+int MissingBecause(const Answer& answer) {
+  return answer.error_number != 0 ? answer.error_number : EMFILE;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<PrivateNetworks>> PrivateNetworks::Start() {
+  if (geteuid() != 0) {
+    return absl::FailedPreconditionError(
+        "the server is not root: its user, which runs have as well, would have "
+        "every right in their networks");
+  }
   int makers[2];
   int openers[2];
   constexpr int kType = SOCK_SEQPACKET | SOCK_CLOEXEC;
@@ -221,6 +242,11 @@ absl::StatusOr<std::unique_ptr<PrivateNetworks>> PrivateNetworks::Start() {
     return ErrnoToStatus(errno, "socketpair");
   }
   networks->opener_.Reset(openers[0]);
+  for (const int channel : {makers[0], openers[0]}) {
+    const timeval limit = {.tv_sec = 1, .tv_usec = 0};
+    setsockopt(channel, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    setsockopt(channel, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+  }
   UniqueFd openers_end(openers[1]);
 
   const UniqueFd self(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));
@@ -257,12 +283,14 @@ absl::StatusOr<UniqueFd> PrivateNetworks::Make() {
   const std::lock_guard<std::mutex> lock(maker_mutex_);
   Answer answer;
   UniqueFd network;
-  if (!Send(maker_.get(), Order{}, -1) ||
+  // A late answer would be taken for the next one's.
+  if (!usable_ || !Send(maker_.get(), Order{}, -1) ||
       !Receive(maker_.get(), answer, network)) {
+    usable_ = false;
     return ErrnoToStatus(EIO, "ask for a network");
   }
-  if (answer.error_number != 0) {
-    return ErrnoToStatus(answer.error_number, "make a network");
+  if (!network.valid()) {
+    return ErrnoToStatus(MissingBecause(answer), "make a network");
   }
   return network;
 }
@@ -272,12 +300,14 @@ UniqueFd PrivateNetworks::OpenSocket(const UniqueFd& network, int family,
   const std::lock_guard<std::mutex> lock(opener_mutex_);
   Answer answer;
   UniqueFd opened;
-  if (!Send(opener_.get(), Order{family, type, protocol}, network.get()) ||
+  if (!usable_ ||
+      !Send(opener_.get(), Order{family, type, protocol}, network.get()) ||
       !Receive(opener_.get(), answer, opened)) {
+    usable_ = false;
     errno = EIO;
     return UniqueFd();
   }
-  errno = answer.error_number;
+  if (!opened.valid()) errno = MissingBecause(answer);
   return opened;
 }
 

@@ -15,12 +15,18 @@
 // for a network being made. They hear from nobody else, keep nothing between
 // two orders, and end with this process.
 //
+// Only as root, and for runs that have users of their own: a process whose user
+// is the owner of a user namespace has every capability in it, hence over its
+// networks (user_namespaces(7)).
+//
 // Contract: thread-safe. Make may take milliseconds; OpenSocket takes two
-// context switches.
+// context switches. Neither takes longer than a second: who does not answer by
+// then is asked nothing more.
 
 #ifndef CORDON_SANDBOX_NETWORK_PRIVATE_NETWORKS_H_
 #define CORDON_SANDBOX_NETWORK_PRIVATE_NETWORKS_H_
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 
@@ -31,7 +37,8 @@ namespace cordon::sandbox {
 
 class PrivateNetworks {
  public:
-  // FAILED_PRECONDITION, with step and errno: this host allows none.
+  // FAILED_PRECONDITION, with the reason: this host allows none, or this
+  // process is not root.
   static absl::StatusOr<std::unique_ptr<PrivateNetworks>> Start();
   PrivateNetworks(const PrivateNetworks&) = delete;
   PrivateNetworks& operator=(const PrivateNetworks&) = delete;
@@ -39,6 +46,9 @@ class PrivateNetworks {
   // One that exists until its last descriptor and socket are closed.
   // INTERNAL with step and errno.
   absl::StatusOr<UniqueFd> Make();
+
+  // Whether neither of the two has failed to answer.
+  bool usable() const { return usable_; }
 
   // As socket(2), close-on-exec, in `network`. Empty with errno; EIO: who makes
   // them is gone.
@@ -48,6 +58,7 @@ class PrivateNetworks {
  private:
   PrivateNetworks() = default;
 
+  std::atomic<bool> usable_ = true;
   std::mutex maker_mutex_;
   UniqueFd maker_;
   std::mutex opener_mutex_;

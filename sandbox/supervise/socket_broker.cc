@@ -317,7 +317,8 @@ BrokeredCall SocketBroker::Bind(const seccomp_notif& notification) {
   return {.error_number = BindTo(*socket, address)};
 }
 
-UnixPlace SocketBroker::FindPlace(pid_t tid, const std::string& name) const {
+UnixPlace SocketBroker::FindPlace(pid_t tid, const std::string& name,
+                                  int no_name) const {
   UnixPlace place;
   if (named_ == nullptr) return FindUnixPlace(tid, workspace_, name);
   if (named_->name != name) {  // The program has changed it meanwhile.
@@ -337,7 +338,7 @@ UnixPlace SocketBroker::FindPlace(pid_t tid, const std::string& name) const {
   if (found->region != Region::kOwn) {
     place.error_number = EXDEV;
   } else if (place.name.empty() || found->must_be_directory) {
-    place.error_number = EADDRINUSE;
+    place.error_number = no_name;
   }
   return place;
 }
@@ -348,7 +349,7 @@ BrokeredCall SocketBroker::BindUnixSocket(Socket& socket, pid_t tid,
   if (address.is_abstract) {
     return {.error_number = EACCES, .forbidden_address = address.ToString()};
   }
-  UnixPlace place = FindPlace(tid, address.name);
+  UnixPlace place = FindPlace(tid, address.name, EADDRINUSE);
   if (place.error_number == EXDEV) {
     return {.error_number = EACCES, .forbidden_address = address.name};
   }
@@ -556,8 +557,9 @@ BrokeredCall SocketBroker::ConnectUnixSocket(ino_t inode, Socket& socket,
         return entry.second.is_bound && !entry.second.shown_name.empty() &&
                entry.second.shown_name == address.name;
       });
-  const UnixPlace found =
-      shown == sockets_.end() ? FindPlace(tid, address.name) : UnixPlace();
+  const UnixPlace found = shown == sockets_.end()
+                              ? FindPlace(tid, address.name, ECONNREFUSED)
+                              : UnixPlace();
   if (found.error_number == EXDEV) {
     const bool is_others = IsUnixSocketOfOthers(tid, address.name);
     return {.error_number = ECONNREFUSED,

@@ -101,7 +101,10 @@ class SocketBroker {
   // Whether the socket is where it was seen last.
   bool IsHeld(ino_t socket);
   // Closes all descriptors.
-  void Clear() { sockets_.clear(); }
+  void Clear() {
+    sockets_.clear();
+    network_ = {};
+  }
 
  private:
   struct Socket {
@@ -137,7 +140,8 @@ class SocketBroker {
   BrokeredCall Bind(const seccomp_notif& notification);
   BrokeredCall Listen(const seccomp_notif& notification);
   BrokeredCall Connect(const seccomp_notif& notification);
-  UnixPlace FindPlace(pid_t tid, const std::string& name) const;
+  // `no_name`: the errno(3) of a path that ends in no name.
+  UnixPlace FindPlace(pid_t tid, const std::string& name, int no_name) const;
   BrokeredCall BindUnixSocket(Socket& socket, pid_t tid,
                               const UnixAddress& address);
   BrokeredCall ConnectUnixSocket(ino_t inode, Socket& socket, pid_t tid,
@@ -170,7 +174,7 @@ class SocketBroker {
   absl::Time since_;
   std::shared_ptr<const NamedSocket> named_;
   const NetworkGrant grant_;
-  const RunNetwork network_;
+  RunNetwork network_;
   const std::string workspace_;
   const pid_t pgid_;
   ProcessTable* const processes_;

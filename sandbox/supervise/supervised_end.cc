@@ -31,9 +31,10 @@ bool HadFileLimitOfItsOwn(pid_t pid, uint64_t run_limit) {
          *limit < std::min<uint64_t>(run_limit, servers.rlim_max);
 }
 
+// Unless /proc says otherwise.
 bool IsOwnChild(pid_t pid) {
-  return StatusField(ReadProcFile(pid, "status"), "PPid") ==
-         static_cast<uint64_t>(getpid());
+  const auto own = static_cast<uint64_t>(getpid());
+  return StatusField(ReadProcFile(pid, "status"), "PPid").value_or(own) == own;
 }
 
 constexpr uint64_t kKibibyte = 1024;  // ru_maxrss, getrusage(2)
@@ -100,7 +101,10 @@ void Supervision::ReapGroup() {
     if (info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED) break;
     // One that another process of the run waits for, and that was held when it
     // died: the run's thread for paths lets it go.
-    if (path_thread_.has_value() && !IsOwnChild(info.si_pid)) break;
+    if (path_thread_.has_value() && info.si_pid != pid_ &&
+        !IsOwnChild(info.si_pid)) {
+      break;
+    }
     if (info.si_pid == pid_ && !killed_) {
       EndRun(std::nullopt);
       return;

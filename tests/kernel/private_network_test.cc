@@ -180,6 +180,22 @@ TEST(PrivateNetwork, NothingElseIsReached) {
   EXPECT_EQ(run->outcome().violations.size(), 2);
 }
 
+// Of those that the owner of a network has over it (capabilities(7)): SO_MARK,
+// IP_TRANSPARENT, TCP_REPAIR, IPT_SO_SET_REPLACE and IPT_SO_GET_INFO.
+TEST(PrivateNetwork, ARunHasNoRightsOverIt) {
+  const auto run = Fixture().Run(
+      Loopback("s = socket.socket()\n"
+               "attempt(lambda: s.setsockopt(socket.SOL_SOCKET, 36, 1))\n"
+               "attempt(lambda: s.setsockopt(socket.SOL_IP, 19, 1))\n"
+               "attempt(lambda: s.setsockopt(socket.SOL_TCP, 19, 1))\n"
+               "attempt(lambda: s.setsockopt(socket.SOL_IP, 64, b'x' * 100))\n"
+               "attempt(lambda: s.getsockopt(socket.SOL_IP, 64, 84))\n"
+               "attempt(lambda: s.setsockopt(socket.SOL_TCP, "
+               "socket.TCP_NODELAY, 1))\n"));
+  EXPECT_EQ(run->stdout_data(), "EPERM\nEPERM\nEPERM\nEPERM\nEPERM\nNone\n")
+      << run->stderr_data();
+}
+
 size_t OpenDescriptors() {
   return static_cast<size_t>(
       std::distance(std::filesystem::directory_iterator("/proc/self/fd"),

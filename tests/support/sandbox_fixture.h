@@ -77,7 +77,9 @@ class SandboxFixture {
   sandbox::Sandbox& sandbox() { return *sandbox_; }
   const std::string& state_directory() const { return state_directory_; }
   // Whether runs get networks of their own.
-  bool has_networks() const { return networks_ != nullptr; }
+  bool has_networks() const {
+    return networks_ != nullptr && sandbox_->host().can_switch_identity;
+  }
   // Runs to the end.
   std::shared_ptr<RecordingObserver> Run(sandbox::ExecutionSpec spec);
 
