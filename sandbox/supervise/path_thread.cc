@@ -112,7 +112,7 @@ void PathThread::Loop() {
         OnCall(call, rights);
       }
     }
-    if (MonotonicNow() >= next_fifos_) TryFifosAgain();
+    if (!fifos_.empty() && MonotonicNow() >= next_fifos_) TryFifosAgain();
   }
   last_cpu_ = absl::ToInt64Nanoseconds(ThreadCpuTime());
   events_.on_stopped();
