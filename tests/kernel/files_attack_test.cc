@@ -389,6 +389,17 @@ TEST(FilesAttack, ARaceOnAPathChangesNothingOutside) {
         {kTimes, "call(261, -100, buffer, times)"},
         {kTimes, "call(280, -100, buffer, times, 0)"},
         {"", "call(76, buffer, 0)"}}) {
+    // The act itself, permitted; on Linux before 6.6, and under a filter as
+    // old, there is no fchmodat2.
+    {
+      const Outside control;
+      const std::string done =
+          Free(In(absl::StrCat("buffer = b'OUT/file\\0'\n", times, change),
+                  control.path()));
+      if (done == "ENOSYS" && absl::StartsWith(change, "call(452")) continue;
+      EXPECT_EQ(done, "done") << change;
+      EXPECT_FALSE(control.Untouched()) << change;
+    }
     const Outside outside;
     const std::string program = absl::StrCat(
         times,
@@ -410,12 +421,6 @@ TEST(FilesAttack, ARaceOnAPathChangesNothingOutside) {
         "return 'raced' if changed and refused else f'{changed} {refused}'");
     EXPECT_EQ(Confined(In(program, outside.path())), "raced") << change;
     EXPECT_TRUE(outside.Untouched()) << change;
-    // The act itself, permitted.
-    EXPECT_EQ(Free(In(absl::StrCat("buffer = b'OUT/file\\0'\n", times, change),
-                      outside.path())),
-              "done")
-        << change;
-    EXPECT_FALSE(outside.Untouched()) << change;
   }
 }
 

@@ -481,13 +481,17 @@ ExecutionSpec Racing(const std::string& other, const std::string& body,
                "  address = a;\n"
                "  pthread_t t; pthread_create(&t, 0, other, 0);\n"
                "  long acts = 0, did = 0;\n"
-               "  for (double end = now() + 2; now() < end; ++acts) { BODY }\n"
+               "  for (double end = now() + SECONDS; now() < end; ++acts) { "
+               "BODY }\n"
                "  over = 1; pthread_join(t, 0);\n"
                "  printf(\"%ld %ld\\n\", acts, did);\n"
                "}\n",
-               {{"OTHER", other}, {"BODY", body}}),
+               {{"OTHER", other},
+                {"BODY", body},
+                {"SECONDS", absl::StrCat(RaceSeconds())}}),
            {{"HOST", absl::StrCat(host_port)}, {"OWN", "own"}}),
        FileMode::kRegular}};
+  spec.program.limits = RaceLimits();
   spec.compile =
       CommandSpec({"/usr/bin/gcc", "-O1", "-pthread", "race.c", "-o", "race"})
           .program;

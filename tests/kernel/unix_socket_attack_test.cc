@@ -239,12 +239,11 @@ TEST(UnixSocketAttack, AbstractNamesAreNobodys) {
 
 // --------------------------------------------------------------------- races
 
-// Two threads: `other` goes on and on while `body` does its work, two seconds
+// Two threads: `other` goes on and on while `body` does its work, `RaceSeconds`
 // long. HOST is a path outside.
 ExecutionSpec Racing(const std::string& other, const std::string& body,
                      const std::string& host) {
   ExecutionSpec spec = CommandSpec({"./race"});
-  spec.program.limits.wall_time = absl::Seconds(30);
   const std::string program = absl::StrReplaceAll(
       "#define _GNU_SOURCE\n"
       "#include <fcntl.h>\n#include <pthread.h>\n#include <stdio.h>\n"
@@ -264,13 +263,16 @@ ExecutionSpec Racing(const std::string& other, const std::string& body,
       "  mkdir(\"dir\", 0700); symlink(\"/tmp\", \"away\");\n"
       "  pthread_t t; pthread_create(&t, 0, other, 0);\n"
       "  long acts = 0, did = 0; int c;\n"
-      "  for (double end = now() + 2; now() < end; ++acts) { BODY }\n"
+      "  for (double end = now() + SECONDS; now() < end; ++acts) { BODY }\n"
       "  over = 1; pthread_join(t, 0);\n"
       "  printf(\"%ld %ld\\n\", acts, did);\n"
       "}\n",
-      {{"OTHER", other}, {"BODY", body}});
+      {{"OTHER", other},
+       {"BODY", body},
+       {"SECONDS", absl::StrCat(RaceSeconds())}});
   spec.files = {{"race.c", absl::StrReplaceAll(program, {{"HOST", host}}),
                  FileMode::kRegular}};
+  spec.program.limits = RaceLimits();
   spec.compile =
       CommandSpec({"/usr/bin/gcc", "-O1", "-pthread", "race.c", "-o", "race"})
           .program;

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "gtest/gtest.h"
 #include "sandbox/cgroup/open_cgroups.h"
 #include "tests/support/degraded_host.h"
@@ -147,6 +148,20 @@ SandboxFixture::SandboxFixture(const FixtureOptions& fixture) {
     std::abort();
   }
   sandbox_ = *std::move(sandbox);
+}
+
+int RaceSeconds() {
+  const char* wanted = std::getenv("CORDON_TEST_RACE_SECONDS");
+  int seconds = 2;
+  if (wanted != nullptr && !absl::SimpleAtoi(wanted, &seconds)) std::abort();
+  return seconds;
+}
+
+sandbox::Limits RaceLimits() {
+  sandbox::Limits limits;
+  limits.wall_time = absl::Seconds(30) + absl::Seconds(4 * RaceSeconds());
+  limits.cpu_time = absl::Seconds(10) + absl::Seconds(4 * RaceSeconds());
+  return limits;
 }
 
 SandboxFixture::~SandboxFixture() {

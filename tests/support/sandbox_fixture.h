@@ -90,6 +90,12 @@ class SandboxFixture {
   std::unique_ptr<sandbox::Sandbox> sandbox_;
 };
 
+// How long the two sides of a race go on: CORDON_TEST_RACE_SECONDS, or 2. A
+// minute is millions of changes of what the supervisor looks at.
+int RaceSeconds();
+// For a step that races for so long.
+sandbox::Limits RaceLimits();
+
 // One for the whole test process: a process has one Sandbox.
 SandboxFixture& SharedSandbox();
 
