@@ -596,10 +596,12 @@ TEST(VirtualFilesystemRace, NamesAreMadeInOwnDirectoriesOnly) {
           "  case 4: { int fd = open(n, O_CREAT | O_RDWR, 0600);\n"
           "    made = fd >= 0; close(fd); break; } }\n"
           "did += made;\n"
-          "sprintf(n, \"OUT/%ld\", acts); struct stat s;\n"
-          "reached += lstat(n, &s) == 0;",
+          "char o[64]; sprintf(o, \"OUT/%ld\", acts); struct stat s;\n"
+          "reached += lstat(o, &s) == 0;\n"
+          "if (made && unlink(n) != 0) rmdir(n);",
           {{"OUT", outside.path()}})));
-  EXPECT_EQ(run->stdout_data(), kRaced) << run->stderr_data();
+  EXPECT_EQ(run->stdout_data(), kRaced)
+      << run->stderr_data() << run->outcome().message;
 }
 
 // A signal's handler runs where the redirected call keeps its path.
