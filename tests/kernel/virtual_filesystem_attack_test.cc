@@ -570,6 +570,7 @@ class HostDirectory {
   HostDirectory& operator=(const HostDirectory&) = delete;
 
   const std::string& path() const { return path_; }
+  bool made() const { return made_; }
 
  private:
   std::string path_;
@@ -602,6 +603,60 @@ TEST(VirtualFilesystemRace, NamesAreMadeInOwnDirectoriesOnly) {
           {{"OUT", outside.path()}})));
   EXPECT_EQ(run->stdout_data(), kRaced)
       << run->stderr_data() << run->outcome().message;
+}
+
+// Everything else that the supervisor changes by a path.
+TEST(VirtualFilesystemRace, WhatIsOutsideStaysAsItIs) {
+  const HostDirectory outside;
+  const std::string name = outside.made() ? "victim" : "hostname";
+  const std::string victim = absl::StrCat(outside.path(), "/", name);
+  if (outside.made()) {
+    std::ofstream(victim) << "secret";
+    ASSERT_EQ(chmod(victim.c_str(), 0666), 0);
+  }
+  struct stat before;
+  ASSERT_EQ(stat(victim.c_str(), &before), 0);
+  const auto run = RunVirtual(Racing(
+      absl::StrCat(
+          "static int first = 1; if (first) { first = 0; "
+          "unlink(\"/tmp/away\"); symlink(\"",
+          outside.path(),
+          "\", \"/tmp/away\"); }\n"
+          "renameat2(AT_FDCWD, \"/tmp/dir\", AT_FDCWD, \"/tmp/away\", 2);"
+          "pause_();"),
+      absl::StrReplaceAll(
+          "int f = open(VICTIM, O_CREAT | O_WRONLY, 0600);\n"
+          "if (f >= 0) { write(f, \"o\", 1); close(f); }\n"
+          "int r = -1; switch (acts % 8) {\n"
+          "  case 0: r = unlink(VICTIM); break;\n"
+          "  case 1: r = rename(VICTIM, \"/tmp/gone\"); break;\n"
+          "  case 2: r = chmod(VICTIM, 0611); break;\n"
+          "  case 3: { struct timespec t[2] = {{7, 0}, {7, 0}};\n"
+          "    r = utimensat(AT_FDCWD, VICTIM, t, 0); break; }\n"
+          "  case 4: r = truncate(VICTIM, 0); break;\n"
+          "  case 5: r = open(VICTIM, O_WRONLY | O_TRUNC); if (r >= 0) "
+          "close(r);\n"
+          "    break;\n"
+          "  case 6: r = rename(\"/box/own2\", VICTIM);\n"
+          "    link(\"/box/own\", \"/box/own2\"); break;\n"
+          "  case 7: r = link(VICTIM, \"/tmp/l\");\n"
+          "    if (r == 0) { char c = 0; int q = open(\"/tmp/l\", O_RDONLY);\n"
+          "      reached += read(q, &c, 1) == 1 && c != 'o';\n"
+          "      close(q); unlink(\"/tmp/l\"); } break; }\n"
+          "did += r >= 0;",
+          {{"VICTIM", absl::StrCat("\"/tmp/dir/", name, "\"")}})));
+  EXPECT_EQ(run->stdout_data(), kRaced)
+      << run->stderr_data() << run->outcome().message;
+  struct stat after;
+  ASSERT_EQ(stat(victim.c_str(), &after), 0);
+  EXPECT_EQ(after.st_ino, before.st_ino);
+  EXPECT_EQ(after.st_size, before.st_size);
+  EXPECT_EQ(after.st_mode, before.st_mode);
+  EXPECT_EQ(after.st_nlink, before.st_nlink);
+  EXPECT_EQ(after.st_mtime, before.st_mtime);
+  if (outside.made()) {
+    EXPECT_EQ(unlink(victim.c_str()), 0);
+  }
 }
 
 // A signal's handler runs where the redirected call keeps its path.
