@@ -12,8 +12,10 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <sstream>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -244,14 +246,18 @@ TEST(PrivateNetworks, ASocketIsInItsNetwork) {
   EXPECT_EQ(errno, EAFNOSUPPORT);
 }
 
-pid_t NewestNamed(const std::string& name) {
+// The fixture has made this process the reaper of orphans: of what was started
+// since, these are its own.
+pid_t NewestChildNamed(const std::string& name) {
   pid_t newest = 0;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     pid_t pid;
-    std::string comm;
-    std::ifstream(entry.path() / "comm") >> comm;
-    if (comm == name &&
-        absl::SimpleAtoi(entry.path().filename().string(), &pid)) {
+    if (!absl::SimpleAtoi(entry.path().filename().string(), &pid)) continue;
+    std::ostringstream status;
+    status << std::ifstream(entry.path() / "status").rdbuf();
+    if (absl::StartsWith(status.str(), absl::StrCat("Name:\t", name, "\n")) &&
+        absl::StrContains(status.str(),
+                          absl::StrCat("\nPPid:\t", getpid(), "\n"))) {
       newest = std::max(newest, pid);
     }
   }
@@ -264,8 +270,8 @@ TEST(PrivateNetworks, ThatTheyAreGoneIsSaid) {
   ASSERT_TRUE(networks.ok());
   const auto network = (*networks)->Make();
   ASSERT_TRUE(network.ok());
-  const pid_t opener = NewestNamed("cordon-sockets");
-  const pid_t maker = NewestNamed("cordon-networks");
+  const pid_t opener = NewestChildNamed("cordon-sockets");
+  const pid_t maker = NewestChildNamed("cordon-networks");
   ASSERT_GT(opener, 1);
   ASSERT_GT(maker, 1);
   kill(opener, SIGKILL);
