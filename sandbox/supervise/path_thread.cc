@@ -5,7 +5,6 @@
 #include <linux/audit.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -23,6 +22,7 @@
 #include "sandbox/base/errno_status.h"
 #include "sandbox/base/monotonic_clock.h"
 #include "sandbox/base/notification_buffer.h"
+#include "sandbox/base/scoped_signal_block.h"
 #include "sandbox/supervise/call_judge.h"
 #include "sandbox/supervise/process_memory.h"
 
@@ -53,18 +53,13 @@ PathThread::~PathThread() {
 absl::Status PathThread::Start() {
   wakeup_.Reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wakeup_.valid()) return ErrnoToStatus(errno, "eventfd");
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  absl::Status status;
+  const ScopedSignalBlock no_signals;
   try {
     thread_ = std::thread([this] { Loop(); });
   } catch (const std::system_error& error) {
-    status = ErrnoToStatus(error.code().value(), "a run's thread for paths");
+    return ErrnoToStatus(error.code().value(), "a run's thread for paths");
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return status;
+  return absl::OkStatus();
 }
 
 void PathThread::Stop() {

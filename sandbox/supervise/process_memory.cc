@@ -110,6 +110,11 @@ bool HasSignal(pid_t tid) {
   return ((mask("SigPnd") | mask("ShdPnd")) & ~mask("SigBlk")) != 0;
 }
 
+bool IsOwnChild(pid_t pid) {
+  const auto own = static_cast<uint64_t>(getpid());
+  return StatusField(ReadProcFile(pid, "status"), "PPid").value_or(own) == own;
+}
+
 std::optional<uint64_t> ReadFileSizeLimit(pid_t pid) {
   const std::string limits = ReadProcFile(pid, "limits");
   absl::string_view text = limits;

@@ -65,6 +65,9 @@ std::optional<uint64_t> StatusField(absl::string_view status,
 // for is then interrupted (proc_pid_status(5)).
 bool HasSignal(pid_t tid);
 
+// Whether a process is a child of this one, unless /proc says that it is not.
+bool IsOwnChild(pid_t pid);
+
 // RLIMIT_FSIZE of a process, in bytes; nullopt: it has none, or is gone.
 // prlimit(2) would take CAP_SYS_RESOURCE; proc_pid_limits(5) takes nothing.
 std::optional<uint64_t> ReadFileSizeLimit(pid_t pid);

@@ -31,12 +31,6 @@ bool HadFileLimitOfItsOwn(pid_t pid, uint64_t run_limit) {
          *limit < std::min<uint64_t>(run_limit, servers.rlim_max);
 }
 
-// Unless /proc says otherwise.
-bool IsOwnChild(pid_t pid) {
-  const auto own = static_cast<uint64_t>(getpid());
-  return StatusField(ReadProcFile(pid, "status"), "PPid").value_or(own) == own;
-}
-
 constexpr uint64_t kKibibyte = 1024;  // ru_maxrss, getrusage(2)
 
 uint64_t OwnPeakMemory() {

@@ -103,12 +103,7 @@ TracedThread::Stop TracedThread::Classify(int status) {
 // (ptrace(2)). The end of a child of the server's own is the run's to see.
 void TracedThread::ReapIfNobodyElseCan() const {
   const bool is_process = syscall(SYS_tgkill, tid_, tid_, 0) == 0;
-  const auto server = static_cast<uint64_t>(getpid());
-  if (is_process &&
-      StatusField(ReadProcFile(tid_, "status"), "PPid").value_or(server) ==
-          server) {
-    return;
-  }
+  if (is_process && IsOwnChild(tid_)) return;
   siginfo_t info = {};
   waitid(P_PID, static_cast<id_t>(tid_), &info,
          WEXITED | WNOHANG | __WALL | __WNOTHREAD);

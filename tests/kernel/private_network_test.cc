@@ -264,22 +264,37 @@ pid_t NewestChildNamed(const std::string& name) {
   return newest;
 }
 
+// Also of those that do not answer: nobody waits longer than a second.
 TEST(PrivateNetworks, ThatTheyAreGoneIsSaid) {
   if (!Fixture().has_networks()) return;  // As above.
-  const auto networks = PrivateNetworks::Start();
-  ASSERT_TRUE(networks.ok());
-  const auto network = (*networks)->Make();
-  ASSERT_TRUE(network.ok());
-  const pid_t opener = NewestChildNamed("cordon-sockets");
-  const pid_t maker = NewestChildNamed("cordon-networks");
-  ASSERT_GT(opener, 1);
-  ASSERT_GT(maker, 1);
-  kill(opener, SIGKILL);
-  EXPECT_FALSE(
-      (*networks)->OpenSocket(*network, AF_INET, SOCK_STREAM, 0).valid());
-  EXPECT_EQ(errno, EIO);
-  kill(maker, SIGKILL);
-  EXPECT_FALSE((*networks)->Make().ok());
+  for (const int signal : {SIGKILL, SIGSTOP}) {
+    for (const std::string name : {"cordon-sockets", "cordon-networks"}) {
+      const auto networks = PrivateNetworks::Start();
+      ASSERT_TRUE(networks.ok());
+      const auto network = (*networks)->Make();
+      ASSERT_TRUE(network.ok());
+      const auto opens = [&] {
+        return (*networks)
+            ->OpenSocket(*network, AF_INET, SOCK_STREAM, 0)
+            .valid();
+      };
+      EXPECT_TRUE(opens());
+      const pid_t helper = NewestChildNamed(name);
+      ASSERT_GT(helper, 1);
+      kill(helper, signal);
+      if (name == "cordon-sockets") {
+        EXPECT_FALSE(opens());
+        EXPECT_EQ(errno, EIO);
+      } else {
+        EXPECT_FALSE((*networks)->Make().ok());
+      }
+      EXPECT_FALSE((*networks)->usable());
+      // Neither is asked any more.
+      EXPECT_FALSE(opens());
+      EXPECT_FALSE((*networks)->Make().ok());
+      kill(helper, SIGKILL);
+    }
+  }
 }
 
 }  // namespace
