@@ -576,30 +576,35 @@ class HostDirectory {
   bool made_ = false;
 };
 
+// Of Racing: /tmp/dir is the run's own directory, or a link to one outside.
+std::string SwapsWithALinkTo(const std::string& directory) {
+  return absl::StrCat(
+      "static int first = 1; if (first) { first = 0; "
+      "unlink(\"/tmp/away\"); symlink(\"",
+      directory,
+      "\", \"/tmp/away\"); }\n"
+      "renameat2(AT_FDCWD, \"/tmp/dir\", AT_FDCWD, \"/tmp/away\", 2);"
+      "pause_();");
+}
+
 TEST(VirtualFilesystemRace, NamesAreMadeInOwnDirectoriesOnly) {
   const HostDirectory outside;
-  const auto run = RunVirtual(Racing(
-      absl::StrCat(
-          "static int first = 1; if (first) { first = 0; "
-          "unlink(\"/tmp/away\"); symlink(\"",
-          outside.path(),
-          "\", \"/tmp/away\"); }\n"
-          "renameat2(AT_FDCWD, \"/tmp/dir\", AT_FDCWD, \"/tmp/away\", 2);"
-          "pause_();"),
-      absl::StrReplaceAll(
-          "char n[64]; sprintf(n, \"/tmp/dir/%ld\", acts);\n"
-          "int made = 0; switch (acts % 5) {\n"
-          "  case 0: made = mkdir(n, 0700) == 0; break;\n"
-          "  case 1: made = mknod(n, S_IFIFO | 0600, 0) == 0; break;\n"
-          "  case 2: made = symlink(\"x\", n) == 0; break;\n"
-          "  case 3: made = link(\"/box/own\", n) == 0; break;\n"
-          "  case 4: { int fd = open(n, O_CREAT | O_RDWR, 0600);\n"
-          "    made = fd >= 0; close(fd); break; } }\n"
-          "did += made;\n"
-          "char o[64]; sprintf(o, \"OUT/%ld\", acts); struct stat s;\n"
-          "reached += lstat(o, &s) == 0;\n"
-          "if (made && unlink(n) != 0) rmdir(n);",
-          {{"OUT", outside.path()}})));
+  const auto run = RunVirtual(
+      Racing(SwapsWithALinkTo(outside.path()),
+             absl::StrReplaceAll(
+                 "char n[64]; sprintf(n, \"/tmp/dir/%ld\", acts);\n"
+                 "int made = 0; switch (acts % 5) {\n"
+                 "  case 0: made = mkdir(n, 0700) == 0; break;\n"
+                 "  case 1: made = mknod(n, S_IFIFO | 0600, 0) == 0; break;\n"
+                 "  case 2: made = symlink(\"x\", n) == 0; break;\n"
+                 "  case 3: made = link(\"/box/own\", n) == 0; break;\n"
+                 "  case 4: { int fd = open(n, O_CREAT | O_RDWR, 0600);\n"
+                 "    made = fd >= 0; close(fd); break; } }\n"
+                 "did += made;\n"
+                 "char o[64]; sprintf(o, \"OUT/%ld\", acts); struct stat s;\n"
+                 "reached += lstat(o, &s) == 0;\n"
+                 "if (made && unlink(n) != 0) rmdir(n);",
+                 {{"OUT", outside.path()}})));
   EXPECT_EQ(run->stdout_data(), kRaced)
       << run->stderr_data() << run->outcome().message;
 }
@@ -616,13 +621,7 @@ TEST(VirtualFilesystemRace, WhatIsOutsideStaysAsItIs) {
   struct stat before;
   ASSERT_EQ(stat(victim.c_str(), &before), 0);
   const auto run = RunVirtual(Racing(
-      absl::StrCat(
-          "static int first = 1; if (first) { first = 0; "
-          "unlink(\"/tmp/away\"); symlink(\"",
-          outside.path(),
-          "\", \"/tmp/away\"); }\n"
-          "renameat2(AT_FDCWD, \"/tmp/dir\", AT_FDCWD, \"/tmp/away\", 2);"
-          "pause_();"),
+      SwapsWithALinkTo(outside.path()),
       absl::StrReplaceAll(
           "int f = open(VICTIM, O_CREAT | O_WRONLY, 0600);\n"
           "if (f >= 0) { write(f, \"o\", 1); close(f); }\n"
