@@ -109,6 +109,17 @@ const RunPolicy& Execution::CurrentPolicy() const {
   return context_->policies->For(choice);
 }
 
+// A fork of a template starts in the run's home and under the usual policy, as
+// a child that was armed ahead does. Anything else is executed.
+WorkspaceKind Execution::Kind() const {
+  const bool usual = !spec_.compile.has_value() &&
+                     spec_.program.working_directory.empty() &&
+                     spec_.filesystem == Filesystem::kHost &&
+                     spec_.audit == AuditScope::kWrites &&
+                     spec_.network.access == NetworkAccess::kNone;
+  return {view_, spec_.filesystem, usual ? spec_.warm_profile : ""};
+}
+
 // ------------------------------------------------------- on a launch thread
 
 void Execution::Begin() {
@@ -122,7 +133,7 @@ void Execution::Begin() {
 
 absl::Status Execution::FillWorkspace() {
   absl::StatusOr<ReadyWorkspace> ready =
-      context_->workspaces->Take({view_, spec_.filesystem});
+      context_->workspaces->Take(Kind());
   if (!ready.ok()) return ready.status();
   workspace_ = *std::move(ready);
   Workspace& workspace = workspace_->workspace;
@@ -194,6 +205,20 @@ absl::Status Execution::Prepare() {
   return absl::OkStatus();
 }
 
+bool Execution::OrderWarm() {
+  std::optional<WarmFork> fork = std::exchange(workspace_->fork, std::nullopt);
+  const WorkspaceKind kind = Kind();
+  if (kind.warm_profile.empty()) return false;
+  if (!fork.has_value() && !workspace_->child.has_value()) {
+    absl::StatusOr<WarmFork> made =
+        context_->workspaces->Fork(*workspace_, kind);
+    if (made.ok()) fork = *std::move(made);
+  }
+  if (!fork.has_value() || !fork->Order(*program_)) return false;
+  fork_ = *std::move(fork);
+  return true;
+}
+
 // The child that was armed ahead starts in the run's home, under the usual
 // policy of its kind, and is good for one step. If it is not used it goes
 // before the program comes: a group at its memory limit would be ended with all
@@ -222,17 +247,21 @@ absl::Status Execution::OrderNew() {
 void Execution::LaunchStep() {
   if (cancelled()) return Finish(Cancelled());
   absl::Status status = Prepare();
-  if (status.ok() && !OrderAhead()) status = OrderNew();
+  if (status.ok() && !OrderWarm() && !OrderAhead()) status = OrderNew();
   if (!status.ok()) return Finish(std::move(status));
   AwaitStart();
 }
 
 void Execution::AwaitStart() {
-  absl::StatusOr<LaunchResult> result = child_->AwaitStart(*program_);
+  warm_ = fork_.has_value();
+  absl::StatusOr<LaunchResult> result = warm_ ? fork_->AwaitStart(*program_)
+                                              : child_->AwaitStart(*program_);
+  fork_.reset();
   // Killed while it waited for its order.
   if (absl::IsUnavailable(result.status())) {
     absl::Status status = OrderNew();
     if (!status.ok()) return Finish(std::move(status));
+    warm_ = false;
     result = child_->AwaitStart(*program_);
   }
   child_.reset();
@@ -316,6 +345,7 @@ void Execution::Supervise(RunningChild child) {
   plan.sees_open_files = context_->host->child_memory_readable;
   plan.processes = context_->processes;
   plan.cgroup = workspace_->cgroup.has_value() ? &*workspace_->cgroup : nullptr;
+  plan.shares_memory = warm_;
   plan.max_violations = context_->options->max_violations;
   std::shared_ptr<Supervision> supervision =
       Supervision::Create(loop_, std::move(child), std::move(plan), this);
@@ -387,6 +417,7 @@ void Execution::OnCompiled(Outcome outcome) {
 
 void Execution::OnProgramEnded(Outcome outcome) {
   outcome.compilation = compilation_;
+  outcome.usage.warm = warm_;
   if (spec_.output_files.empty()) return Finish(std::move(outcome));
   context_->launches->Submit(
       [this, outcome = std::move(outcome)](LaunchThread&) mutable {
@@ -407,6 +438,7 @@ void Execution::Collect(Outcome outcome) {
 void Execution::Finish(absl::StatusOr<Outcome> outcome) {
   const std::shared_ptr<Execution> self = std::move(self_);
   child_.reset();
+  fork_.reset();
   program_.reset();
   compile_directory_.Reset();
   program_directory_.Reset();
@@ -414,7 +446,7 @@ void Execution::Finish(absl::StatusOr<Outcome> outcome) {
   if (workspace_.has_value()) {
     context_->janitor->Submit(
         [workspaces = context_->workspaces,
-         kind = WorkspaceKind{view_, spec_.filesystem},
+         kind = Kind(),
          used = *std::exchange(workspace_, std::nullopt)](Janitor&) mutable {
           workspaces->GiveBack(kind, std::move(used));
         });

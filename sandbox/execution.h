@@ -32,6 +32,7 @@
 #include "sandbox/supervise/event_loop.h"
 #include "sandbox/supervise/process_table.h"
 #include "sandbox/supervise/supervision.h"
+#include "sandbox/warm/warm_fork.h"
 #include "sandbox/work_queue.h"
 
 namespace cordon::sandbox {
@@ -88,6 +89,8 @@ class Execution : public Run,
   void MakeNetwork();
   void LaunchStep();
   absl::Status Prepare();
+  WorkspaceKind Kind() const;
+  bool OrderWarm();
   bool OrderAhead();
   absl::Status OrderNew();
   absl::StatusOr<ArmedChild> ArmChild();
@@ -123,6 +126,8 @@ class Execution : public Run,
   // What is being launched.
   std::optional<PreparedChild> program_;
   std::optional<ArmedChild> child_;
+  std::optional<WarmFork> fork_;
+  bool warm_ = false;
   // What the compiler printed.
   std::string compile_stdout_;
   std::string compile_stderr_;

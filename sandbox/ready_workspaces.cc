@@ -67,7 +67,7 @@ void ReadyWorkspaces::Restock(const WorkspaceKind& kind) {
   while (IsShort(kind)) {
     absl::StatusOr<ReadyWorkspace> made = Make(kind);
     if (!made.ok()) return;
-    ArmAhead(*made, kind.filesystem);
+    ArmAhead(*made, kind);
     Put(kind, *std::move(made));
   }
 }
@@ -80,7 +80,7 @@ void ReadyWorkspaces::GiveBack(const WorkspaceKind& kind,
       workspace.workspace.Renew().ok() &&
       (!workspace.cgroup.has_value() || workspace.cgroup->StartOver().ok());
   if (renewed) {
-    ArmAhead(workspace, kind.filesystem);
+    ArmAhead(workspace, kind);
     Put(kind, std::move(workspace));
   }
   {
@@ -128,8 +128,8 @@ absl::StatusOr<ReadyWorkspace> ReadyWorkspaces::MakeOwnedBy(
   }
   absl::StatusOr<UniqueFd> ruleset = kind.view->Create(directories);
   if (!ruleset.ok()) return ruleset.status();
-  ReadyWorkspace made = {std::nullopt, *std::move(workspace),
-                         *std::move(ruleset), std::nullopt, std::nullopt};
+  ReadyWorkspace made = {.workspace = *std::move(workspace),
+                         .ruleset = *std::move(ruleset)};
   if (cgroups_ != nullptr) {
     absl::StatusOr<RunCgroup> cgroup = cgroups_->Create();
     if (!cgroup.ok()) return cgroup.status();
@@ -138,9 +138,9 @@ absl::StatusOr<ReadyWorkspace> ReadyWorkspaces::MakeOwnedBy(
   return made;
 }
 
-absl::StatusOr<ArmedChild> ReadyWorkspaces::Arm(const ReadyWorkspace& workspace,
-                                                const RunPolicy& policy,
-                                                int working_directory) const {
+ArmPlan ReadyWorkspaces::PlanFor(const ReadyWorkspace& workspace,
+                                 const RunPolicy& policy,
+                                 int working_directory) const {
   ArmPlan plan;
   plan.working_directory = working_directory;
   if (const std::optional<uint32_t> id = workspace.identity; id.has_value()) {
@@ -153,21 +153,42 @@ absl::StatusOr<ArmedChild> ReadyWorkspaces::Arm(const ReadyWorkspace& workspace,
   if (workspace.cgroup.has_value()) {
     plan.cgroup_entrances = workspace.cgroup->entrances();
   }
-  return launcher_->Arm(std::move(plan));
+  return plan;
+}
+
+absl::StatusOr<ArmedChild> ReadyWorkspaces::Arm(const ReadyWorkspace& workspace,
+                                                const RunPolicy& policy,
+                                                int working_directory) const {
+  return launcher_->Arm(PlanFor(workspace, policy, working_directory));
+}
+
+absl::StatusOr<WarmFork> ReadyWorkspaces::Fork(
+    const ReadyWorkspace& workspace, const WorkspaceKind& kind) const {
+  return templates_->Fork(kind.warm_profile,
+                          PlanFor(workspace, PolicyAhead(kind.filesystem),
+                                  workspace.workspace.home_fd()));
 }
 
 // Without one the run arms its own, and reports why that fails.
 void ReadyWorkspaces::ArmAhead(ReadyWorkspace& workspace,
-                               Filesystem filesystem) const {
-  if (workspace.child.has_value()) return;
-  absl::StatusOr<ArmedChild> child =
-      Arm(workspace, PolicyAhead(filesystem), workspace.workspace.home_fd());
+                               const WorkspaceKind& kind) const {
+  if (workspace.child.has_value() || workspace.fork.has_value()) return;
+  if (!kind.warm_profile.empty()) {
+    absl::StatusOr<WarmFork> fork = Fork(workspace, kind);
+    if (fork.ok()) {
+      workspace.fork = *std::move(fork);
+      return;
+    }
+  }
+  absl::StatusOr<ArmedChild> child = Arm(
+      workspace, PolicyAhead(kind.filesystem), workspace.workspace.home_fd());
   if (child.ok()) workspace.child = *std::move(child);
 }
 
 void ReadyWorkspaces::Discard(ReadyWorkspace workspace) {
   const std::optional<uint32_t> identity = workspace.identity;
   workspace.child.reset();
+  workspace.fork.reset();
   workspace.cgroup.reset();
   // What cannot be removed now is removed at the next start.
   workspace.workspace.Remove().IgnoreError();

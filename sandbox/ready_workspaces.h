@@ -20,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -33,6 +34,8 @@
 #include "sandbox/policy/landlock/ruleset.h"
 #include "sandbox/run_policies.h"
 #include "sandbox/spec/execution_spec.h"
+#include "sandbox/warm/warm_fork.h"
+#include "sandbox/warm/warm_templates.h"
 #include "sandbox/workspace/workspace.h"
 
 namespace cordon::sandbox {
@@ -45,8 +48,10 @@ struct ReadyWorkspace {
   UniqueFd ruleset;
   // Empty: this host gives the server none.
   std::optional<RunCgroup> cgroup;
-  // Starts in the run's home. Empty when it was used, or could not be made.
+  // Start in the run's home: one of the two at most. Empty when it was used, or
+  // could not be made.
   std::optional<ArmedChild> child;
+  std::optional<WarmFork> fork;
 };
 
 // What runs may use the same directory for.
@@ -54,6 +59,8 @@ struct WorkspaceKind {
   std::shared_ptr<const ViewRuleset> view;
   // kVirtual: divided as the run's own file system is (VirtualTree::kAll).
   Filesystem filesystem = Filesystem::kHost;
+  // The template that the child is a fork of; empty: it executes its program.
+  std::string warm_profile;
 
   friend auto operator<=>(const WorkspaceKind&, const WorkspaceKind&) = default;
 };
@@ -64,11 +71,13 @@ class ReadyWorkspaces {
   // server's identity. `stock` directories are kept of each kind.
   ReadyWorkspaces(const WorkspaceRoot* root, IdentityPool* identities,
                   CgroupTree* cgroups, Launcher* launcher,
-                  const RunPolicies* policies, size_t stock)
+                  WarmTemplates* templates, const RunPolicies* policies,
+                  size_t stock)
       : root_(root),
         identities_(identities),
         cgroups_(cgroups),
         launcher_(launcher),
+        templates_(templates),
         policies_(policies),
         stock_(stock) {}
   ~ReadyWorkspaces();
@@ -91,6 +100,11 @@ class ReadyWorkspaces {
   absl::StatusOr<ArmedChild> Arm(const ReadyWorkspace& workspace,
                                  const RunPolicy& policy,
                                  int working_directory) const;
+
+  // The same as a fork of a template, with the policy of the stock and in the
+  // run's home. Errors as for WarmTemplates::Fork.
+  absl::StatusOr<WarmFork> Fork(const ReadyWorkspace& workspace,
+                                const WorkspaceKind& kind) const;
 
   // Takes back what Take gave, when no process of its run is left: renews it
   // for the stock, or removes it and gives its identity back. `kind` as for
@@ -118,12 +132,15 @@ class ReadyWorkspaces {
   absl::StatusOr<ReadyWorkspace> Make(const WorkspaceKind& kind) const;
   absl::StatusOr<ReadyWorkspace> MakeOwnedBy(const std::optional<Owner>& owner,
                                              const WorkspaceKind& kind) const;
-  void ArmAhead(ReadyWorkspace& workspace, Filesystem filesystem) const;
+  ArmPlan PlanFor(const ReadyWorkspace& workspace, const RunPolicy& policy,
+                  int working_directory) const;
+  void ArmAhead(ReadyWorkspace& workspace, const WorkspaceKind& kind) const;
 
   const WorkspaceRoot* const root_;
   IdentityPool* const identities_;
   CgroupTree* const cgroups_;
   Launcher* const launcher_;
+  WarmTemplates* const templates_;
   const RunPolicies* const policies_;
   const size_t stock_;
   absl::Mutex mutex_;

@@ -24,6 +24,7 @@
 #include "sandbox/host/probe_host.h"
 #include "sandbox/policy/seccomp/syscall_table_x86_64.h"
 #include "sandbox/run_policies.h"
+#include "sandbox/warm/warm_templates.h"
 
 namespace cordon::sandbox {
 namespace {
@@ -100,6 +101,9 @@ class SandboxImpl : public Sandbox {
   const std::vector<std::string>& degraded() const override {
     return degraded_;
   }
+  absl::Status WarmState(const std::string& profile) override {
+    return templates_->StateOf(profile);
+  }
 
  private:
   void StartThreads();
@@ -114,6 +118,7 @@ class SandboxImpl : public Sandbox {
   std::unique_ptr<WorkspaceRoot> root_;
   IdentityPool identities_;
   Launcher launcher_;
+  std::unique_ptr<WarmTemplates> templates_;
   std::unique_ptr<ReadyWorkspaces> workspaces_;
   ProcessTable processes_;
   ViewCache views_;
@@ -155,9 +160,12 @@ absl::Status SandboxImpl::Initialize() {
       WorkspaceRoot::Open(options_.state_directory);
   if (!root.ok()) return root.status();
   root_ = *std::move(root);
+  templates_ = std::make_unique<WarmTemplates>(options_.warm_profiles,
+                                               options_.live_groups);
   workspaces_ = std::make_unique<ReadyWorkspaces>(
       root_.get(), host_.can_switch_identity ? &identities_ : nullptr,
-      options_.cgroups, &launcher_, policies_.get(), ReadyWorkspacesWanted());
+      options_.cgroups, &launcher_, templates_.get(), policies_.get(),
+      ReadyWorkspacesWanted());
   StartThreads();
   context_ = {
       .options = &options_,

@@ -31,6 +31,7 @@
 #include "sandbox/spec/execution_spec.h"
 #include "sandbox/spec/outcome.h"
 #include "sandbox/spec/violation.h"
+#include "sandbox/warm/template_program.h"
 
 namespace cordon::sandbox {
 
@@ -107,6 +108,8 @@ struct SandboxOptions {
   // that ends them when this process is killed; without it, the descendants of
   // a run's first process would go on then. Outlives the sandbox.
   LiveGroups* live_groups = nullptr;
+  // Templates that runs can be forks of.
+  std::vector<WarmProfile> warm_profiles;
   // Go on when the host lacks a feature, and report what is given up.
   bool allow_degraded = false;
 };
@@ -129,6 +132,8 @@ class Sandbox {
   virtual const HostFeatures& host() const = 0;
   // What every run on this host gets.
   virtual const Enforcement& enforcement() const = 0;
+  // Why a profile has no template now: its runs are executed. OK when it has.
+  virtual absl::Status WarmState(const std::string& profile) = 0;
   // The features that `allow_degraded` gives up, one line each; empty when
   // none.
   virtual const std::vector<std::string>& degraded() const = 0;

@@ -22,17 +22,6 @@
 namespace cordon::sandbox {
 namespace {
 
-const char* Words(ChildStep step) {
-  switch (step) {
-#define CORDON_WORDS(name, words) \
-  case ChildStep::name:           \
-    return words;
-    CORDON_CHILD_STEPS(CORDON_WORDS)
-#undef CORDON_WORDS
-  }
-  return "unknown step";
-}
-
 std::vector<const char*> Pointers(const std::vector<std::string>& strings) {
   std::vector<const char*> pointers;
   pointers.reserve(strings.size() + 1);

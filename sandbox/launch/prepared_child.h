@@ -34,6 +34,7 @@ class PreparedChild {
 
  private:
   friend class ArmedChild;
+  friend class WarmFork;
   friend absl::StatusOr<PreparedChild> PrepareChild(const LaunchPlan& plan);
   PreparedChild() = default;
 

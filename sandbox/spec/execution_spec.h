@@ -69,6 +69,11 @@ struct ExecutionSpec {
   AuditScope audit = AuditScope::kWrites;
   // Of the program. A compile step has no network.
   NetworkGrant network;
+  // The template (sandbox/warm) that the program may be a fork of; empty: it is
+  // executed. argv is then an interpreter, a file in the run's directory, and
+  // arguments. A run that a template cannot serve truly is executed all the
+  // same.
+  std::string warm_profile;
   // Relative paths or glob patterns (glob(7); '*' does not match '/').
   std::vector<std::string> output_files;
 };

@@ -40,6 +40,8 @@ struct Usage {
   // Written by the program, delivered or not.
   uint64_t stdout_bytes = 0;
   uint64_t stderr_bytes = 0;
+  // It was a template's fork, and not executed.
+  bool warm = false;
 };
 
 struct CollectedFile {

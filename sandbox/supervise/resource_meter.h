@@ -68,6 +68,8 @@ class ResourceMeter {
   // Processor time that this process has spent on the run's behalf so far: it
   // counts as the run's own.
   void NoteServiceCpu(absl::Duration total) { service_cpu_ = total; }
+  // The run's processes share pages with others: those count in proportion.
+  void NoteSharedMemory() { shares_memory_ = true; }
   // Whether faults matter.
   bool CountsFaults() const {
     return shared_mappings_.total_bytes() > limits_.memory_bytes / 8;
@@ -142,6 +144,7 @@ class ResourceMeter {
   absl::Duration balance_;
   int samples_short_ = 0;
   bool loses_time_ = false;
+  bool shares_memory_ = false;
   // Since before the last look: looks are close together then.
   bool estimates_ = false;
   // New processes that the run was allowed since then, less those that a look

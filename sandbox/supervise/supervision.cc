@@ -61,6 +61,7 @@ Supervision::Supervision(EventLoop* loop, RunningChild child,
                              .audit = plan_.audit,
                              .file_bytes = plan_.limits.file_bytes});
   }
+  if (plan_.shares_memory) meter_.NoteSharedMemory();
   leader_.fd = std::move(child.pidfd);
   group_ = std::move(child.group);
   listener_.fd = std::move(child.listener);

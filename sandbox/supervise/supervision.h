@@ -75,6 +75,8 @@ struct SupervisionPlan {
   // Whether this host lets the server see what a run's processes have open.
   bool sees_open_files = false;
   ProcessTable* processes = nullptr;
+  // A fork of a template, most of whose memory it has in common with others.
+  bool shares_memory = false;
   // The run's control group; null: it has none.
   RunCgroup* cgroup = nullptr;
   int max_violations = 0;

@@ -38,20 +38,34 @@ std::vector<pid_t> AllChildrenOf(pid_t pid) {
 }
 
 // A dead one that nobody waited for is a leak like any other.
-bool IsArmed(pid_t pid) {
+bool IsNamed(pid_t pid, absl::string_view name) {
   std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
   std::string line;
   std::getline(file, line);
-  return absl::StrContains(line, "(cordon-armed) ") &&
-         !absl::StrContains(line, "(cordon-armed) Z");
+  return absl::StrContains(line, absl::StrCat("(", name, ") ")) &&
+         !absl::StrContains(line, absl::StrCat("(", name, ") Z"));
 }
+
+bool IsArmed(pid_t pid) { return IsNamed(pid, "cordon-armed"); }
+bool IsTemplate(pid_t pid) { return IsNamed(pid, "cordon-warm"); }
 
 }  // namespace
 
 std::vector<pid_t> ChildrenOf(pid_t pid) {
   std::vector<pid_t> children = AllChildrenOf(pid);
-  children.erase(std::remove_if(children.begin(), children.end(), IsArmed),
+  children.erase(std::remove_if(children.begin(), children.end(),
+                                [](pid_t child) {
+                                  return IsArmed(child) || IsTemplate(child);
+                                }),
                  children.end());
+  return children;
+}
+
+std::vector<pid_t> TemplatesOf(pid_t pid) {
+  std::vector<pid_t> children = AllChildrenOf(pid);
+  children.erase(
+      std::remove_if(children.begin(), children.end(), std::not_fn(IsTemplate)),
+      children.end());
   return children;
 }
 

@@ -18,10 +18,12 @@
 namespace cordon::testing {
 
 // Children of all its threads, zombies included; but not those that wait,
-// armed, for a program to become (sandbox/launch/armed_child.h).
+// armed, for a program to become (sandbox/launch/armed_child.h), and not the
+// templates (sandbox/warm).
 std::vector<pid_t> ChildrenOf(pid_t pid);
 // Those.
 std::vector<pid_t> ArmedChildrenOf(pid_t pid);
+std::vector<pid_t> TemplatesOf(pid_t pid);
 int DescriptorsOf(pid_t pid);
 int ThreadsOf(pid_t pid);
 uint64_t ResidentBytesOf(pid_t pid);

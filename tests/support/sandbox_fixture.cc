@@ -140,6 +140,7 @@ SandboxFixture::SandboxFixture(const FixtureOptions& fixture) {
     if (networks.ok()) networks_ = *std::move(networks);
   }
   options.networks = networks_.get();
+  options.warm_profiles = fixture.warm_profiles;
   options.allow_degraded = HostIsDegraded();
   absl::StatusOr<std::unique_ptr<sandbox::Sandbox>> sandbox =
       sandbox::Sandbox::Create(options);
@@ -178,8 +179,23 @@ std::shared_ptr<RecordingObserver> SandboxFixture::Run(ExecutionSpec spec) {
   return observer;
 }
 
+namespace {
+
+bool StartsWarm() {
+  const char* wanted = std::getenv("CORDON_TEST_START");
+  return wanted != nullptr && std::string(wanted) == "warm";
+}
+
+FixtureOptions SharedOptions() {
+  FixtureOptions options;
+  if (StartsWarm()) options.warm_profiles = {PythonProfile({"ctypes"})};
+  return options;
+}
+
+}  // namespace
+
 SandboxFixture& SharedSandbox() {
-  static SandboxFixture fixture;
+  static SandboxFixture fixture(SharedOptions());
   return fixture;
 }
 
@@ -201,7 +217,22 @@ ExecutionSpec BashSpec(const std::string& script) {
 }
 
 ExecutionSpec PythonSpec(const std::string& code) {
+  if (StartsWarm()) return WarmSpec(code);
   return CommandSpec({"/usr/bin/python3", "-c", code});
+}
+
+sandbox::WarmProfile PythonProfile(std::vector<std::string> modules) {
+  return {.name = "python",
+          .interpreter = "/usr/bin/python3",
+          .modules = std::move(modules),
+          .environment = CommandSpec({}).program.environment};
+}
+
+ExecutionSpec WarmSpec(const std::string& code, const std::string& profile) {
+  ExecutionSpec spec = CommandSpec({"/usr/bin/python3", "main.py"});
+  spec.files.push_back({"main.py", code});
+  spec.warm_profile = profile;
+  return spec;
 }
 
 }  // namespace cordon::testing

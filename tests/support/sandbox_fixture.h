@@ -66,6 +66,8 @@ class RecordingObserver : public sandbox::RunObserver {
 struct FixtureOptions {
   // Networks of the runs' own where the host allows that.
   bool own_networks = false;
+  // Templates that runs can be forks of.
+  std::vector<sandbox::WarmProfile> warm_profiles;
 };
 
 class SandboxFixture {
@@ -103,8 +105,15 @@ SandboxFixture& SharedSandbox();
 sandbox::ExecutionSpec CommandSpec(std::vector<std::string> argv);
 // `bash -c script`.
 sandbox::ExecutionSpec BashSpec(const std::string& script);
-// `python3 -c code`.
+// `python3 -c code`. With CORDON_TEST_START=warm, in SharedSandbox(), it is what
+// WarmSpec makes: every test must pass either way.
 sandbox::ExecutionSpec PythonSpec(const std::string& code);
+
+// A profile of Python with these modules, as CommandSpec starts it.
+sandbox::WarmProfile PythonProfile(std::vector<std::string> modules);
+// `python3 main.py`, as a fork of the profile's template.
+sandbox::ExecutionSpec WarmSpec(const std::string& code,
+                                const std::string& profile = "python");
 
 }  // namespace cordon::testing
 

@@ -1,4 +1,5 @@
-// The door is CordonChildMain; each step is a line of it.
+// The doors are CordonChildMain, each step of which is a line of it, and its two
+// parts for a child that has its program already.
 
 #include "sandbox/launch/child/child_main.h"
 
@@ -205,7 +206,7 @@ void Execute(ChildContext& context, const ChildOrder& order) {
 
 }  // namespace
 
-extern "C" int CordonChildMain(void* argument) {
+extern "C" void CordonRestrictChild(void* argument) {
   ChildContext& context = *static_cast<ChildContext*>(argument);
   ResetSignals(context);
   // The process group is the unit of containment; the filter refuses leaving
@@ -236,13 +237,22 @@ extern "C" int CordonChildMain(void* argument) {
   }
   UnblockSignals(context);
   InstallFilter(context);
+}
 
+extern "C" void CordonTakeStreams(void* argument, const ChildOrder* order) {
+  ChildContext& context = *static_cast<ChildContext*>(argument);
+  SetStandardStreams(context, *order);
+  SetResourceLimits(context, *order);
+}
+
+extern "C" int CordonChildMain(void* argument) {
+  ChildContext& context = *static_cast<ChildContext*>(argument);
+  CordonRestrictChild(argument);
   const ChildOrder& order = AwaitOrder(context);
   // Before the streams: until it has a table of its own, theirs would be the
   // server's.
   OwnDescriptors(context);
-  SetStandardStreams(context, order);
-  SetResourceLimits(context, order);
+  CordonTakeStreams(argument, &order);
   Execute(context, order);
   __builtin_unreachable();
 }

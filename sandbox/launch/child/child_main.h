@@ -92,6 +92,15 @@ struct ChildContext {
 // `context` is a ChildContext*; the signature is clone(2)'s.
 extern "C" int CordonChildMain(void* context);
 
+// The two parts, for a child that is a copy of its program already and executes
+// none (sandbox/warm). Both end the process, with the report filled, when a
+// step fails.
+//
+// From the signals to the filter.
+extern "C" void CordonRestrictChild(void* context);
+// The streams and the limits. The descriptors are the process's own by then.
+extern "C" void CordonTakeStreams(void* context, const ChildOrder* order);
+
 }  // namespace cordon::sandbox
 
 #endif  // CORDON_SANDBOX_LAUNCH_CHILD_CHILD_MAIN_H_

@@ -33,6 +33,17 @@ enum class ChildStep {
 #undef CORDON_ENUMERATOR
 };
 
+inline const char* Words(ChildStep step) {
+  switch (step) {
+#define CORDON_WORDS(name, words) \
+  case ChildStep::name:           \
+    return words;
+    CORDON_CHILD_STEPS(CORDON_WORDS)
+#undef CORDON_WORDS
+  }
+  return "unknown step";
+}
+
 }  // namespace cordon::sandbox
 
 #endif  // CORDON_SANDBOX_LAUNCH_CHILD_CHILD_STEPS_H_

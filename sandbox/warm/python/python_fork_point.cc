@@ -1,0 +1,218 @@
+// The fork point as an extension module of CPython: fork_point.serve(prepare,
+// begin, end) forks until the server is gone, and in each fork
+//
+//   prepare()              while nobody waits for it
+//   begin(argv, environ)   -> the path of the program
+//   the program, as `python3 FILE` runs it
+//   end()                  -> what becomes of the exit code
+//
+// The program runs in a thread state of its own: the template's has the frames
+// of what called serve(), which a program would see (sys._getframe(),
+// traceback.print_stack()).
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <initializer_list>
+
+#include "sandbox/warm/fork_point.h"
+#include "sandbox/warm/python/python_api.h"
+
+namespace cordon::sandbox {
+namespace {
+
+// Modules/main.c
+constexpr int kExitOfFailedFlush = 120;
+constexpr int kExitOfInterrupt = 130;
+
+// What a fork does ended by itself before its program began: the server starts
+// the program without a template.
+[[noreturn]] void GiveUp() {
+  PyErr_Print();
+  _exit(1);
+}
+
+PyObject* CallOrGiveUp(PyObject* callable, const char* format,
+                       PyObject* first = nullptr, PyObject* second = nullptr) {
+  PyObject* const result =
+      PyObject_CallFunction(callable, format, first, second);
+  if (result == nullptr) GiveUp();
+  return result;
+}
+
+// A thread has one state at a time, and a new one is its own (what PyGILState
+// remembers) only if it has none. Another one is there meanwhile, since an
+// interpreter without any starts from the beginning.
+void TakeFreshThreadState() {
+  PyThreadState* const old = PyThreadState_Get();
+  PyThreadState* const other =
+      PyThreadState_New(PyThreadState_GetInterpreter(old));
+  PyThreadState_Clear(old);
+  PyThreadState_DeleteCurrent();
+  PyGILState_Ensure();
+  PyThreadState_Clear(other);
+  PyThreadState_Delete(other);
+}
+
+// Bytes, since it is the interpreter's rules by which they become text.
+PyObject* ListOf(char* const* strings) {
+  PyObject* const list = PyList_New(0);
+  for (; *strings != nullptr; ++strings) {
+    PyObject* const bytes = PyBytes_FromString(*strings);
+    if (bytes == nullptr || PyList_Append(list, bytes) != 0) GiveUp();
+    Py_DecRef(bytes);
+  }
+  return list;
+}
+
+// Of the exit's value what sys.exit() documents: none is 0, a number itself,
+// anything else is printed.
+int ExitCodeOf(PyObject* value) {
+  if (value == &_Py_NoneStruct) return 0;
+  constexpr unsigned long kLongSubclass = 1UL << 24;
+  PyObject* const type = PyObject_Type(value);
+  const bool is_number = (PyType_GetFlags(type) & kLongSubclass) != 0;
+  Py_DecRef(type);
+  if (is_number) return static_cast<int>(PyLong_AsLong(value));
+  PyObject* const stream = PySys_GetObject("stderr");
+  if (stream != nullptr && stream != &_Py_NoneStruct) {
+    PyFile_WriteObject(value, stream, kPrintRaw);
+  }
+  PyErr_Clear();
+  PySys_WriteStderr("\n");
+  return 1;
+}
+
+int ExitCodeOfRaised() {
+  fflush(stdout);
+  PyObject* type;
+  PyObject* value;
+  PyObject* traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyErr_NormalizeException(&type, &value, &traceback);
+  PyObject* code = PyObject_GetAttrString(value, "code");
+  if (code == nullptr) {
+    PyErr_Clear();
+    code = value;
+    Py_IncRef(code);
+  }
+  const int exit_code = ExitCodeOf(code);
+  Py_DecRef(code);
+  Py_DecRef(value);
+  Py_DecRef(type);
+  Py_DecRef(traceback);
+  return exit_code;
+}
+
+enum class Ended { kItself, kInterrupted };
+
+struct ProgramEnd {
+  int exit_code = 0;
+  Ended ended = Ended::kItself;
+};
+
+// As PyRun_AnyFile does, but for its end: it would destroy the whole
+// interpreter, and with it the memory that is shared with the template.
+ProgramEnd RunProgram(const char* path) {
+  FILE* const file = fopen(path, "rb");
+  PyObject* const main = PyModule_GetDict(PyImport_AddModule("__main__"));
+  if (file == nullptr) {
+    PySys_WriteStderr("can't open file '%s'\n", path);
+    return {2};
+  }
+  PyCompilerFlags flags = {0, 11};
+  PyObject* const result = PyRun_FileExFlags(file, path, kFileInput, main, main,
+                                             /*closes=*/1, &flags);
+  ProgramEnd end;
+  if (result == nullptr && PyErr_ExceptionMatches(PyExc_SystemExit) != 0) {
+    end.exit_code = ExitCodeOfRaised();
+    return end;
+  }
+  if (result == nullptr) {
+    if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) != 0) {
+      end.ended = Ended::kInterrupted;
+    }
+    end.exit_code = 1;
+    PyErr_Print();
+  } else {
+    Py_DecRef(result);
+  }
+  for (const char* const name : {"__file__", "__cached__"}) {
+    if (PyDict_DelItemString(main, name) != 0) PyErr_Clear();
+  }
+  return end;
+}
+
+[[noreturn]] void Leave(const ProgramEnd& program, PyObject* end) {
+  int exit_code = program.exit_code;
+  PyObject* const ended = PyObject_CallFunction(end, nullptr);
+  if (ended == nullptr) PyErr_Print();
+  const long flaw = ended == nullptr ? 0 : PyLong_AsLong(ended);
+  if (flaw > 0 || (flaw < 0 && Py_FinalizeEx() < 0)) {
+    exit_code = kExitOfFailedFlush;
+  }
+  if (program.ended == Ended::kInterrupted) {
+    signal(SIGINT, SIG_DFL);
+    kill(getpid(), SIGINT);
+    exit_code = kExitOfInterrupt;
+  }
+  exit(exit_code);
+}
+
+// Where the C library keeps the id of its only thread, which is where the
+// kernel was told to clear it (set_tid_address(2)). Null where the kernel does
+// not say.
+int* ThreadId() {
+  int* address = nullptr;
+  if (prctl(PR_GET_TID_ADDRESS, &address) != 0 || address == nullptr ||
+      *address != static_cast<int>(syscall(SYS_gettid))) {
+    return nullptr;
+  }
+  return address;
+}
+
+PyObject* Serve(PyObject*, PyObject* arguments) {
+  PyObject* prepare;
+  PyObject* begin;
+  PyObject* end;
+  if (PyArg_ParseTuple(arguments, "OOO", &prepare, &begin, &end) == 0) {
+    return nullptr;
+  }
+  for (PyObject* const kept : {prepare, begin, end}) Py_IncRef(kept);
+  const CordonForkHooks hooks = {&PyOS_BeforeFork, &PyOS_AfterFork_Parent,
+                                 ThreadId()};
+  if (!CordonServeForks(&hooks)) _exit(0);
+  PyOS_AfterFork_Child();
+  TakeFreshThreadState();
+  Py_DecRef(CallOrGiveUp(prepare, nullptr));
+  const CordonProgram* const program = CordonAwaitProgram();
+  environ = program->environment;
+  PyObject* const path =
+      CallOrGiveUp(begin, "NN", ListOf(program->arguments),
+                   ListOf(program->environment));
+  char* const path_text = strdup(PyBytes_AsString(path));
+  Py_DecRef(path);
+  CordonReportStart();
+  Leave(RunProgram(path_text), end);
+}
+
+PyMethodDef methods[] = {{"serve", &Serve, kMethVarargs, nullptr},
+                         {nullptr, nullptr, 0, nullptr}};
+PyModuleDef definition = {.reference_count = 1,
+                          .name = "cordon_fork_point",
+                          .size = -1,
+                          .methods = methods};
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) PyObject*
+PyInit_cordon_fork_point() {
+  return PyModule_Create2(&definition, kPythonApiVersion);
+}
+
+}  // namespace cordon::sandbox

@@ -1,0 +1,240 @@
+# What a template of Python does before it serves forks, and what each fork does
+# around its program. The modules to import are the arguments.
+#
+# It is executed with `python3 -c`, in a namespace of its own: nothing of it is in
+# the modules that a program sees.
+
+import sys
+
+# What a program finds imported is what its modules import, not what this does.
+before = set(sys.modules)
+
+import _imp
+import _io
+import _signal
+import atexit
+import builtins
+import gc
+import os
+import posix
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import ExtensionFileLoader, SourceFileLoader
+from _weakref import ref
+
+# What this file relies on was looked at, and is tested, in these.
+VERSIONS = ((3, 11),)
+
+NATIVE = 4
+SOURCE = 5
+
+
+def load_fork_point():
+    path = "/proc/self/fd/%d" % NATIVE
+    name = "cordon_fork_point"
+    return _imp.create_dynamic(
+        ModuleSpec(name, ExtensionFileLoader(name, path), origin=path))
+
+
+def forget_own_imports():
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def import_modules(names):
+    # `python3 -c` finds modules where it starts.
+    del sys.path[0]
+    for name in names:
+        __import__(name)
+    sys.path_importer_cache.pop("", None)
+
+
+def end_threads():
+    """Libraries that make threads end them before a fork (pthread_atfork(3)),
+    and make new ones when they need some."""
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    if len(os.listdir("/proc/self/task")) != 1:
+        sys.exit("a module that was imported keeps a thread")
+
+
+# ------------------------------------------------------------------ in a fork
+
+
+def prepare():
+    """All that does not depend on the program."""
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        # The thread is another one to the kernel, and its state is new.
+        thread = threading.main_thread()
+        thread._set_native_id()
+        thread._set_tstate_lock()
+    # random does it by itself.
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+
+
+def make_stream(fd, mode, name, errors):
+    """As the interpreter makes its standard streams at its start."""
+    buffer = _io.open(fd, mode + "b", -1, closefd=False)
+    buffer.raw.name = name
+    stream = _io.TextIOWrapper(buffer, encoding, errors, "\n",
+                               line_buffering=buffer.raw.isatty() or fd == 2)
+    stream.mode = mode
+    return stream
+
+
+def set_environment(variables):
+    posix.environ.clear()
+    for variable in variables:
+        name, separator, value = variable.partition(b"=")
+        # The first of several counts, as for getenv(3).
+        if separator and name not in posix.environ:
+            posix.environ[name] = value
+    os.environ._data.clear()
+    os.environ._data.update(posix.environ)
+
+
+def begin(argv, variables):
+    set_environment(variables)
+    arguments = [os.fsdecode(argument) for argument in argv]
+    directory = os.getcwd()
+    path = directory + "/" + arguments[1]
+    sys.orig_argv[:] = arguments
+    sys.argv[:] = arguments[1:]
+    sys.path.insert(0, directory)
+    sys.path_importer_cache[path] = None
+    sys.stdin = sys.__stdin__ = make_stream(0, "r", "<stdin>", stdin_errors)
+    sys.stdout = sys.__stdout__ = make_stream(1, "w", "<stdout>", stdout_errors)
+    sys.stderr = sys.__stderr__ = make_stream(2, "w", "<stderr>",
+                                              "backslashreplace")
+    # A new one: what called the fork point has a hold on the template's own.
+    module = type(sys)("__main__")
+    main = module.__dict__
+    main["__loader__"] = SourceFileLoader("__main__", path)
+    main["__annotations__"] = {}
+    main["__builtins__"] = builtins
+    main["__file__"] = path
+    main["__cached__"] = None
+    sys.modules["__main__"] = module
+    return os.fsencode(path)
+
+
+# ----------------------------------------------------------- the program's end
+#
+# What Py_FinalizeEx() does that a program can see, in its order. The rest of it
+# is giving back memory, page by page, each of which it would have to copy first.
+
+
+def flush_streams(report):
+    """Whether they took everything."""
+    flushed = True
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name, None)
+        if stream is None or getattr(stream, "closed", False):
+            continue
+        try:
+            stream.flush()
+        except BaseException as error:
+            if name == "stdout":
+                report(error, stream)
+            flushed = False
+    return flushed
+
+
+def report(error, thing):
+    # Without the frame that caught it.
+    traceback = error.__traceback__.tb_next
+    sys.unraisablehook(
+        sys.UnraisableHookArgs((type(error), error, traceback, None, thing)))
+
+
+def clear_module(namespace):
+    for is_first in (True, False):
+        for name, value in list(namespace.items()):
+            if not isinstance(name, str) or value is None:
+                continue
+            private = name[:1] == "_" and name[1:2] != "_"
+            if private if is_first else name != "__builtins__":
+                namespace[name] = None
+
+
+def destroy_modules():
+    for name in ("last_type", "last_value", "last_traceback"):
+        if hasattr(sys, name):
+            setattr(sys, name, None)
+    for name in ("stdin", "stdout", "stderr"):
+        setattr(sys, name, getattr(sys, "__%s__" % name, None))
+    own = []
+    for name, module in list(sys.modules.items()):
+        if template.get(name) is not module:
+            del sys.modules[name]
+            try:
+                own.append(ref(module))
+            except TypeError:
+                pass
+        del module
+    gc.collect()
+    for reference in reversed(own):
+        module = reference()
+        if isinstance(module, type(sys)):
+            clear_module(module.__dict__)
+        del module
+    gc.collect()
+
+
+def flush_files():
+    """What is still open would be flushed as it is destroyed."""
+    for kind in (_io.TextIOWrapper, _io.BufferedWriter, _io.BufferedRandom):
+        for thing in gc.get_objects():
+            if type(thing) is kind and not thing.closed:
+                try:
+                    thing.flush()
+                except Exception:
+                    pass
+
+
+def end():
+    """The exit code that this makes of 0: 120 for what could not be written, and
+    -1 where only the interpreter itself can end."""
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        try:
+            threading._shutdown()
+        except BaseException as error:
+            report(error, threading)
+    # Threads that nobody waits for (daemon=True) go on until they are stopped.
+    if len(sys._current_frames()) > 1:
+        return -1
+    run_exit_functions()
+    flushed = flush_streams(report)
+    destroy_modules()
+    flush_files()
+    flush_streams(lambda error, stream: None)
+    return 0 if flushed else 120
+
+
+# ------------------------------------------------------------------------ main
+
+if sys.version_info[:2] not in VERSIONS:
+    sys.exit("templates of Python %d.%d are not supported" %
+             sys.version_info[:2])
+fork_point = load_fork_point()
+for descriptor in (NATIVE, SOURCE):
+    os.close(descriptor)
+# As in a run, where nobody can ignore it: the interpreter does, at its start.
+_signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
+run_exit_functions = atexit._run_exitfuncs
+encoding = sys.stdout.encoding
+stdin_errors = sys.stdin.errors
+stdout_errors = sys.stdout.errors
+forget_own_imports()
+import_modules(sys.argv[1:])
+end_threads()
+template = dict(sys.modules)
+del template["__main__"]
+gc.collect()
+gc.freeze()
+fork_point.serve(prepare, begin, end)

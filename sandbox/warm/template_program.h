@@ -1,0 +1,33 @@
+// What a template is: a program that finds its way to a fork point
+// (fork_point.h) by itself.
+
+#ifndef CORDON_SANDBOX_WARM_TEMPLATE_PROGRAM_H_
+#define CORDON_SANDBOX_WARM_TEMPLATE_PROGRAM_H_
+
+#include <string>
+#include <vector>
+
+namespace cordon::sandbox {
+
+// Runs that start alike: one template serves them.
+struct WarmProfile {
+  std::string name;
+  // Absolute.
+  std::string interpreter;
+  // Imported before the first run.
+  std::vector<std::string> modules;
+  // "NAME=value": what the interpreter reads as it starts.
+  std::vector<std::string> environment;
+};
+
+// As a process.
+struct TemplateProgram {
+  std::vector<std::string> argv;
+  std::vector<std::string> environment;
+  // Contents of files that it gets open: descriptors behind kTemplateControl.
+  std::vector<std::string> files;
+};
+
+}  // namespace cordon::sandbox
+
+#endif  // CORDON_SANDBOX_WARM_TEMPLATE_PROGRAM_H_

@@ -1,0 +1,76 @@
+// WarmTemplate: a process that has started an interpreter and imported modules,
+// and becomes runs by forking (fork_point.h).
+//
+//   auto started = WarmTemplate::Start(PythonTemplate(profile), live_groups);
+//   absl::StatusOr<WarmFork> fork = (*started)->Fork(plan, live_groups);
+//
+// It is the server's child and has the server's user and restrictions, so that
+// a fork can take on any that a run has. It holds a socket and nothing else of
+// the server, runs no instruction of a request, and reads nothing that a run
+// wrote. A run cannot signal it, trace it or see its memory: it is outside of
+// the run's Landlock domain, has no file that the run can open, and where the
+// server is root another user. What a fork writes is its own copy.
+//
+// Contract: Start is called on a thread that outlives the template and all its
+// forks, which die with it (PR_SET_PDEATHSIG, prctl(2)). Fork is thread-safe.
+
+#ifndef CORDON_SANDBOX_WARM_WARM_TEMPLATE_H_
+#define CORDON_SANDBOX_WARM_WARM_TEMPLATE_H_
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "sandbox/base/unique_fd.h"
+#include "sandbox/keeper/live_groups.h"
+#include "sandbox/launch/launcher.h"
+#include "sandbox/warm/template_program.h"
+#include "sandbox/warm/warm_fork.h"
+
+namespace cordon::sandbox {
+
+class WarmTemplate {
+ public:
+  // Waits until it serves. UNAVAILABLE with what it printed when it does not.
+  // `groups` may be null.
+  static absl::StatusOr<std::unique_ptr<WarmTemplate>> Start(
+      const TemplateProgram& program, LiveGroups* groups);
+  // Ends it. Forks that it has made go on.
+  ~WarmTemplate();
+  WarmTemplate(const WarmTemplate&) = delete;
+  WarmTemplate& operator=(const WarmTemplate&) = delete;
+
+  // A fork that is restricted as `plan` says. UNAVAILABLE when the template is
+  // gone, or does not answer; INTERNAL with the fork's step and errno;
+  // RESOURCE_EXHAUSTED when `groups` has no room.
+  absl::StatusOr<WarmFork> Fork(const ArmPlan& plan, LiveGroups* groups)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  pid_t pid() const { return pid_; }
+  // Readable when the template has ended (pidfd_open(2)).
+  int pidfd() const { return pidfd_.get(); }
+  // How many times it has forked.
+  int forks() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  WarmTemplate() = default;
+  absl::Status Spawn(const TemplateProgram& program, int own_end);
+  bool Order(const ArmPlan& plan, int fork_end);
+
+  pid_t pid_ = -1;
+  UniqueFd pidfd_;
+  LiveGroup group_;
+  // What it says when it cannot serve.
+  UniqueFd words_;
+  absl::Mutex mutex_;
+  UniqueFd control_ ABSL_GUARDED_BY(mutex_);
+  int forks_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace cordon::sandbox
+
+#endif  // CORDON_SANDBOX_WARM_WARM_TEMPLATE_H_
