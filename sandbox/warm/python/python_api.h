@@ -52,6 +52,9 @@ inline constexpr int kPrintRaw = 1;             // Py_PRINT_RAW
 PyObject* PyModule_Create2(PyModuleDef* definition, int api_version);
 int PyArg_ParseTuple(PyObject* arguments, const char* format, ...);
 PyObject* PyObject_CallFunction(PyObject* callable, const char* format, ...);
+PyObject* PyObject_CallMethod(PyObject* object, const char* name,
+                              const char* format, ...);
+int PyObject_IsTrue(PyObject* object);
 PyObject* PyObject_GetAttrString(PyObject* object, const char* name);
 void Py_IncRef(PyObject* object);
 void Py_DecRef(PyObject* object);
@@ -61,6 +64,7 @@ PyObject* PyBytes_FromString(const char* text);
 char* PyBytes_AsString(PyObject* bytes);
 PyObject* PyImport_AddModule(const char* name);
 PyObject* PyModule_GetDict(PyObject* module);
+PyObject* PyDict_GetItemString(PyObject* dict, const char* key);
 int PyDict_DelItemString(PyObject* dict, const char* key);
 PyObject* PySys_GetObject(const char* name);
 int PyFile_WriteObject(PyObject* object, PyObject* file, int flags);
@@ -71,6 +75,7 @@ PyObject* PyObject_Type(PyObject* object);
 
 void PyErr_Print();
 void PyErr_Clear();
+void PyErr_WriteUnraisable(PyObject* object);
 int PyErr_ExceptionMatches(PyObject* exception);
 void PyErr_Fetch(PyObject** type, PyObject** value, PyObject** traceback);
 void PyErr_NormalizeException(PyObject** type, PyObject** value,
@@ -90,6 +95,8 @@ void PyOS_AfterFork_Child();
 PyThreadState* PyThreadState_Get();
 PyInterpreterState* PyThreadState_GetInterpreter(PyThreadState* state);
 PyThreadState* PyThreadState_New(PyInterpreterState* interpreter);
+PyThreadState* PyInterpreterState_ThreadHead(PyInterpreterState* interpreter);
+PyThreadState* PyThreadState_Next(PyThreadState* state);
 void PyThreadState_Clear(PyThreadState* state);
 void PyThreadState_Delete(PyThreadState* state);
 void PyThreadState_DeleteCurrent();

@@ -1,10 +1,11 @@
-// The fork point as an extension module of CPython: fork_point.serve(prepare,
-// begin, end) forks until the server is gone, and in each fork
+// The fork point as an extension module of CPython: serve(prepare, begin, exit,
+// destroy) forks until the server is gone, and in each fork
 //
 //   prepare()              while nobody waits for it
 //   begin(argv, environ)   -> the path of the program
 //   the program, as `python3 FILE` runs it
-//   end()                  -> what becomes of the exit code
+//   exit()                 what atexit does
+//   destroy()              the end of what the program has made
 //
 // The program runs in a thread state of its own: the template's has the frames
 // of what called serve(), which a program would see (sys._getframe(),
@@ -30,8 +31,15 @@ namespace {
 constexpr int kExitOfFailedFlush = 120;
 constexpr int kExitOfInterrupt = 130;
 
-// What a fork does ended by itself before its program began: the server starts
-// the program without a template.
+struct Callbacks {
+  PyObject* prepare = nullptr;
+  PyObject* begin = nullptr;
+  PyObject* exit = nullptr;
+  PyObject* destroy = nullptr;
+};
+
+// Before the program began: the server sees the fork end, and executes the
+// program.
 [[noreturn]] void GiveUp() {
   PyErr_Print();
   _exit(1);
@@ -148,14 +156,59 @@ ProgramEnd RunProgram(const char* path) {
   return end;
 }
 
-[[noreturn]] void Leave(const ProgramEnd& program, PyObject* end) {
-  int exit_code = program.exit_code;
-  PyObject* const ended = PyObject_CallFunction(end, nullptr);
-  if (ended == nullptr) PyErr_Print();
-  const long flaw = ended == nullptr ? 0 : PyLong_AsLong(ended);
-  if (flaw > 0 || (flaw < 0 && Py_FinalizeEx() < 0)) {
-    exit_code = kExitOfFailedFlush;
+bool HasOtherThreads() {
+  PyThreadState* const head = PyInterpreterState_ThreadHead(
+      PyThreadState_GetInterpreter(PyThreadState_Get()));
+  return PyThreadState_Next(head) != nullptr;
+}
+
+// Threads that a program has not said not to wait for (daemon=True).
+void AwaitThreads() {
+  PyObject* const modules = PySys_GetObject("modules");
+  PyObject* const threading =
+      modules == nullptr ? nullptr : PyDict_GetItemString(modules, "threading");
+  if (threading == nullptr) return;
+  PyObject* const result = PyObject_CallMethod(threading, "_shutdown", nullptr);
+  if (result == nullptr) PyErr_WriteUnraisable(threading);
+}
+
+enum class Flaws { kReport, kIgnore };
+
+// Whether the stream took everything; one that is not there, or closed, did.
+bool Flush(const char* name, Flaws flaws) {
+  PyObject* const stream = PySys_GetObject(name);
+  if (stream == nullptr || stream == &_Py_NoneStruct) return true;
+  PyObject* const closed = PyObject_GetAttrString(stream, "closed");
+  if (closed == nullptr) PyErr_Clear();
+  if (closed != nullptr && PyObject_IsTrue(closed) == 1) return true;
+  if (PyObject_CallMethod(stream, "flush", nullptr) != nullptr) return true;
+  if (flaws == Flaws::kReport) {
+    PyErr_WriteUnraisable(stream);
+  } else {
+    PyErr_Clear();
   }
+  return false;
+}
+
+// What Py_FinalizeEx() does that a program can see, in its order. The rest of
+// it gives memory back, each page of which would be copied first.
+bool End(const Callbacks& callbacks) {
+  AwaitThreads();
+  // Only the interpreter itself can stop those that go on.
+  if (HasOtherThreads()) return Py_FinalizeEx() == 0;
+  if (PyObject_CallFunction(callbacks.exit, nullptr) == nullptr) PyErr_Clear();
+  bool flushed = Flush("stdout", Flaws::kReport);
+  flushed = Flush("stderr", Flaws::kIgnore) && flushed;
+  if (PyObject_CallFunction(callbacks.destroy, nullptr) == nullptr) {
+    PyErr_Clear();
+  }
+  Flush("stdout", Flaws::kIgnore);
+  Flush("stderr", Flaws::kIgnore);
+  return flushed;
+}
+
+[[noreturn]] void Leave(const ProgramEnd& program, const Callbacks& callbacks) {
+  int exit_code = End(callbacks) ? program.exit_code : kExitOfFailedFlush;
   if (program.ended == Ended::kInterrupted) {
     signal(SIGINT, SIG_DFL);
     kill(getpid(), SIGINT);
@@ -177,28 +230,30 @@ int* ThreadId() {
 }
 
 PyObject* Serve(PyObject*, PyObject* arguments) {
-  PyObject* prepare;
-  PyObject* begin;
-  PyObject* end;
-  if (PyArg_ParseTuple(arguments, "OOO", &prepare, &begin, &end) == 0) {
+  Callbacks call;
+  if (PyArg_ParseTuple(arguments, "OOOO", &call.prepare, &call.begin,
+                       &call.exit, &call.destroy) == 0) {
     return nullptr;
   }
-  for (PyObject* const kept : {prepare, begin, end}) Py_IncRef(kept);
+  for (PyObject* const kept :
+       {call.prepare, call.begin, call.exit, call.destroy}) {
+    Py_IncRef(kept);
+  }
   const CordonForkHooks hooks = {&PyOS_BeforeFork, &PyOS_AfterFork_Parent,
                                  ThreadId()};
   if (!CordonServeForks(&hooks)) _exit(0);
   PyOS_AfterFork_Child();
   TakeFreshThreadState();
-  Py_DecRef(CallOrGiveUp(prepare, nullptr));
+  Py_DecRef(CallOrGiveUp(call.prepare, nullptr));
   const CordonProgram* const program = CordonAwaitProgram();
   environ = program->environment;
   PyObject* const path =
-      CallOrGiveUp(begin, "NN", ListOf(program->arguments),
+      CallOrGiveUp(call.begin, "NN", ListOf(program->arguments),
                    ListOf(program->environment));
   char* const path_text = strdup(PyBytes_AsString(path));
   Py_DecRef(path);
   CordonReportStart();
-  Leave(RunProgram(path_text), end);
+  Leave(RunProgram(path_text), call);
 }
 
 PyMethodDef methods[] = {{"serve", &Serve, kMethVarargs, nullptr},

@@ -87,14 +87,14 @@ def make_stream(fd, mode, name, errors):
 
 
 def set_environment(variables):
-    posix.environ.clear()
+    # Also os.environ's own.
+    environ = posix.environ
+    environ.clear()
     for variable in variables:
         name, separator, value = variable.partition(b"=")
         # The first of several counts, as for getenv(3).
-        if separator and name not in posix.environ:
-            posix.environ[name] = value
-    os.environ._data.clear()
-    os.environ._data.update(posix.environ)
+        if separator:
+            environ.setdefault(name, value)
 
 
 def begin(argv, variables):
@@ -124,31 +124,8 @@ def begin(argv, variables):
 
 # ----------------------------------------------------------- the program's end
 #
-# What Py_FinalizeEx() does that a program can see, in its order. The rest of it
-# is giving back memory, page by page, each of which it would have to copy first.
-
-
-def flush_streams(report):
-    """Whether they took everything."""
-    flushed = True
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name, None)
-        if stream is None or getattr(stream, "closed", False):
-            continue
-        try:
-            stream.flush()
-        except BaseException as error:
-            if name == "stdout":
-                report(error, stream)
-            flushed = False
-    return flushed
-
-
-def report(error, thing):
-    # Without the frame that caught it.
-    traceback = error.__traceback__.tb_next
-    sys.unraisablehook(
-        sys.UnraisableHookArgs((type(error), error, traceback, None, thing)))
+# As Py_FinalizeEx() ends a program's modules, and with them what it has made. The
+# template's own stay as they are.
 
 
 def clear_module(namespace):
@@ -196,24 +173,9 @@ def flush_files():
                     pass
 
 
-def end():
-    """The exit code that this makes of 0: 120 for what could not be written, and
-    -1 where only the interpreter itself can end."""
-    threading = sys.modules.get("threading")
-    if threading is not None:
-        try:
-            threading._shutdown()
-        except BaseException as error:
-            report(error, threading)
-    # Threads that nobody waits for (daemon=True) go on until they are stopped.
-    if len(sys._current_frames()) > 1:
-        return -1
-    run_exit_functions()
-    flushed = flush_streams(report)
+def destroy():
     destroy_modules()
     flush_files()
-    flush_streams(lambda error, stream: None)
-    return 0 if flushed else 120
 
 
 # ------------------------------------------------------------------------ main
@@ -237,4 +199,4 @@ template = dict(sys.modules)
 del template["__main__"]
 gc.collect()
 gc.freeze()
-fork_point.serve(prepare, begin, end)
+fork_point.serve(prepare, begin, run_exit_functions, destroy)
