@@ -182,6 +182,10 @@ void AddPolicyFlags(CLI::App& app, RunFlags& flags) {
   AddText(app, "--filesystem", flags.filesystem,
           "Whether /tmp, /dev/shm and /proc/self are the run's own",
           "host|virtual", group);
+  AddText(
+      app, "--start", flags.start,
+      "Whether an interpreter may be a fork of one that has started already",
+      "auto|cold", group);
 }
 
 void AddReportFlags(CLI::App& app, RunFlags& flags) {

@@ -128,6 +128,11 @@ std::string LanguagesText(const v1::ServerInfo& info) {
             ? Printable(language.version())
             : absl::StrCat("unavailable: ",
                            Printable(language.unavailable_reason()));
+    if (language.has_warm()) {
+      const std::string& reason = language.warm().unavailable_reason();
+      absl::StrAppend(&state, "; warm",
+                      reason.empty() ? "" : ": not now, " + Printable(reason));
+    }
     const std::string limits = OwnLimits(language.default_limits());
     if (!limits.empty()) absl::StrAppend(&state, "; ", limits);
     table.AddRow({language.name(), names.empty() ? "-" : names,

@@ -43,6 +43,10 @@ constexpr Word<v1::Filesystem> kFilesystems[] = {
     {"host", v1::FILESYSTEM_HOST},
     {"virtual", v1::FILESYSTEM_VIRTUAL},
 };
+constexpr Word<v1::Start> kStarts[] = {
+    {"auto", v1::START_UNSPECIFIED},
+    {"cold", v1::START_COLD},
+};
 using ActionSetter = void (v1::OnViolation::*)(v1::ViolationAction);
 constexpr Word<ActionSetter> kKinds[] = {
     {"syscall", &v1::OnViolation::set_syscall},
@@ -223,6 +227,10 @@ void Builder::AddPolicy() {
   if (const auto filesystem = Choose("--filesystem", flags_.filesystem,
                                      flags_.filesystem, kFilesystems)) {
     request_.mutable_policy()->set_filesystem(*filesystem);
+  }
+  if (const auto start =
+          Choose("--start", flags_.start, flags_.start, kStarts)) {
+    request_.mutable_policy()->set_start(*start);
   }
   for (const std::string& host : flags_.allowed_hosts) {
     request_.mutable_policy()->add_allowed_hosts(Text("--allow-host", host));

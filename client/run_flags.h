@@ -58,6 +58,7 @@ struct RunFlags {
   std::vector<std::string> on_violation;
   std::string audit;
   std::string filesystem;
+  std::string start;
 
   std::string request_id;
   std::string label;

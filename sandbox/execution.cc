@@ -111,13 +111,22 @@ const RunPolicy& Execution::CurrentPolicy() const {
 
 // A fork of a template starts in the run's home and under the usual policy, as
 // a child that was armed ahead does. Anything else is executed.
-WorkspaceKind Execution::Kind() const {
+bool Execution::MayStartWarm() const {
   const bool usual = !spec_.compile.has_value() &&
                      spec_.program.working_directory.empty() &&
                      spec_.filesystem == Filesystem::kHost &&
                      spec_.audit == AuditScope::kWrites &&
                      spec_.network.access == NetworkAccess::kNone;
-  return {view_, spec_.filesystem, usual ? spec_.warm_profile : ""};
+  if (!usual || spec_.warm_profile.empty()) return false;
+  for (const WarmProfile& profile : context_->options->warm_profiles) {
+    if (profile.name != spec_.warm_profile) continue;
+    return StartsAlike(profile, spec_.program.environment);
+  }
+  return false;
+}
+
+WorkspaceKind Execution::Kind() const {
+  return {view_, spec_.filesystem, MayStartWarm() ? spec_.warm_profile : ""};
 }
 
 // ------------------------------------------------------- on a launch thread
@@ -132,8 +141,7 @@ void Execution::Begin() {
 }
 
 absl::Status Execution::FillWorkspace() {
-  absl::StatusOr<ReadyWorkspace> ready =
-      context_->workspaces->Take(Kind());
+  absl::StatusOr<ReadyWorkspace> ready = context_->workspaces->Take(Kind());
   if (!ready.ok()) return ready.status();
   workspace_ = *std::move(ready);
   Workspace& workspace = workspace_->workspace;
@@ -254,8 +262,8 @@ void Execution::LaunchStep() {
 
 void Execution::AwaitStart() {
   warm_ = fork_.has_value();
-  absl::StatusOr<LaunchResult> result = warm_ ? fork_->AwaitStart(*program_)
-                                              : child_->AwaitStart(*program_);
+  absl::StatusOr<LaunchResult> result =
+      warm_ ? fork_->AwaitStart(*program_) : child_->AwaitStart(*program_);
   fork_.reset();
   // Killed while it waited for its order.
   if (absl::IsUnavailable(result.status())) {
@@ -445,8 +453,7 @@ void Execution::Finish(absl::StatusOr<Outcome> outcome) {
   network_.Reset();
   if (workspace_.has_value()) {
     context_->janitor->Submit(
-        [workspaces = context_->workspaces,
-         kind = Kind(),
+        [workspaces = context_->workspaces, kind = Kind(),
          used = *std::exchange(workspace_, std::nullopt)](Janitor&) mutable {
           workspaces->GiveBack(kind, std::move(used));
         });

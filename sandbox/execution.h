@@ -89,6 +89,7 @@ class Execution : public Run,
   void MakeNetwork();
   void LaunchStep();
   absl::Status Prepare();
+  bool MayStartWarm() const;
   WorkspaceKind Kind() const;
   bool OrderWarm();
   bool OrderAhead();

@@ -53,6 +53,7 @@ void EncodeUsage(const sandbox::Usage& usage, v1::Usage* proto) {
   proto->set_peak_processes(usage.peak_processes);
   proto->set_stdout_bytes(usage.stdout_bytes);
   proto->set_stderr_bytes(usage.stderr_bytes);
+  proto->set_warm(usage.warm);
 }
 
 void EncodeFile(sandbox::CollectedFile file, v1::OutputFile* proto) {

@@ -46,6 +46,11 @@ grpc::ServerUnaryReactor* ExecutionService::GetServerInfo(
     const v1::GetServerInfoRequest* /*request*/, v1::ServerInfo* response) {
   *response = info_;
   *response->mutable_uptime() = ToProto(absl::Now() - start_);
+  for (v1::Language& language : *response->mutable_languages()) {
+    if (!language.has_warm()) continue;
+    language.mutable_warm()->set_unavailable_reason(std::string(
+        environment_.sandbox->WarmState(language.name()).message()));
+  }
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;

@@ -60,6 +60,7 @@ class Checker {
     CheckView(config_.view().read_execute());
     CheckView(config_.view().read());
     CheckEnvironment();
+    CheckWarm();
     CheckLimits(config_.limits(), "limits");
     CheckLimits(config_.compile_limits(), "compile_limits");
   }
@@ -144,6 +145,16 @@ class Checker {
         Report("environment",
                absl::StrCat(Quoted(name), " is no name of a variable"));
       }
+    }
+  }
+
+  void CheckWarm() {
+    if (!config_.has_warm()) return;
+    if (config_.has_compile() || config_.run().argv_size() != 2 ||
+        config_.run().argv(1) != "{source}") {
+      Report("warm",
+             "\"warm\" needs a \"run.argv\" of an interpreter and {source}, "
+             "and nothing to compile");
     }
   }
 

@@ -141,6 +141,26 @@ absl::StatusOr<LanguageSet> LoadLanguages(
   return LanguageSet::Make(layers);
 }
 
+// Each language's interpreter as its runs start it.
+std::vector<sandbox::WarmProfile> WarmProfiles(const ServerFlags& flags,
+                                               const ValidatorConfig& config) {
+  std::vector<sandbox::WarmProfile> profiles;
+  if (flags.warm == WarmStarts::kNever) return profiles;
+  for (const Language& language : config.languages.all()) {
+    if (!language.config.has_warm()) continue;
+    const LanguageConfig::Warm& warm = language.config.warm();
+    sandbox::WarmProfile profile;
+    profile.name = language.config.name();
+    profile.interpreter = language.config.run().argv(0);
+    profile.modules.assign(warm.modules().begin(), warm.modules().end());
+    profile.environment = StartEnvironment(config, language.config);
+    profile.start_variables.assign(warm.start_variables().begin(),
+                                   warm.start_variables().end());
+    profiles.push_back(std::move(profile));
+  }
+  return profiles;
+}
+
 absl::StatusOr<std::unique_ptr<sandbox::CgroupTree>> OpenGroups(
     const ServerFlags& flags, const std::string& state_directory) {
   if (flags.cgroups == CgroupUse::kNever) {
@@ -194,6 +214,16 @@ absl::StatusOr<Protection> Protect(const ServerFlags& flags,
   if (!keeper.ok()) return keeper.status();
   protection.keeper = *std::move(keeper);
   return protection;
+}
+
+void LogWarmStart(sandbox::Sandbox& sandbox, const ServerFlags& flags) {
+  for (const sandbox::WarmProfile& profile : flags.sandbox.warm_profiles) {
+    const absl::Status state = sandbox.WarmState(profile.name);
+    if (!state.ok()) {
+      spdlog::warn("runs of {} are all started anew: {}", profile.name,
+                   std::string(state.message()));
+    }
+  }
 }
 
 void LogStart(const sandbox::Sandbox& sandbox, const LanguageSet& languages,
@@ -416,6 +446,8 @@ ExitCode Main(int argc, char** argv) {
   flags.sandbox.live_groups = protection->groups.get();
   const auto networks = OpenNetworks(flags);
   if (networks.ok()) flags.sandbox.networks = networks->get();
+  if (!flags.check)
+    flags.sandbox.warm_profiles = WarmProfiles(flags, validator);
   auto sandbox = sandbox::Sandbox::Create(flags.sandbox);
   if (!sandbox.ok()) {
     return Fail(ExitCode::kHostLacksFeatures, sandbox.status());
@@ -427,6 +459,7 @@ ExitCode Main(int argc, char** argv) {
                  networks.status(), allow_degraded);
   }
   LogStart(**sandbox, validator.languages, *protection);
+  LogWarmStart(**sandbox, flags);
   if (!cgroups.ok()) {
     spdlog::info("runs get no control groups: {}", cgroups.status().ToString());
   }

@@ -254,6 +254,8 @@ class RequestRules {
               v1::Audit_IsValid(policy.audit()));
     CheckEnum("policy.filesystem", policy.filesystem(),
               v1::Filesystem_IsValid(policy.filesystem()));
+    CheckEnum("policy.start", policy.start(),
+              v1::Start_IsValid(policy.start()));
     const v1::OnViolation& action = policy.on_violation();
     CheckAction("syscall", action.syscall());
     CheckAction("filesystem", action.filesystem());

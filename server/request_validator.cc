@@ -52,6 +52,16 @@ std::vector<std::string> ToEnvironment(const Variables& variables) {
   return environment;
 }
 
+Variables StartVariables(const ValidatorConfig& config) {
+  return {{"PATH", config.path}, {"LANG", config.locale}};
+}
+
+void AddVariables(const LanguageConfig& language, Variables& variables) {
+  for (const auto& [name, value] : language.environment()) {
+    variables[name] = value;
+  }
+}
+
 sandbox::OutputMode ToOutputMode(v1::OutputMode mode) {
   switch (mode) {
     case v1::OUTPUT_MODE_KEEP_HEAD:
@@ -81,7 +91,7 @@ class SpecBuilder {
  public:
   SpecBuilder(v1::ExecuteRequest& request, const ValidatorConfig& config)
       : request_(request), config_(config) {
-    variables_ = {{"PATH", config.path}, {"LANG", config.locale}};
+    variables_ = StartVariables(config);
   }
 
   sandbox::ExecutionSpec Build(const Language* language) {
@@ -103,9 +113,7 @@ class SpecBuilder {
   void UseLanguage(const LanguageConfig& language) {
     Append(language.view().read_execute(), spec_.view.read_execute);
     Append(language.view().read(), spec_.view.read);
-    for (const auto& [name, value] : language.environment()) {
-      variables_[name] = value;
-    }
+    AddVariables(language, variables_);
     spec_.files.push_back(
         {language.file_name(),
          std::move(*request_.mutable_source()->mutable_code())});
@@ -126,6 +134,9 @@ class SpecBuilder {
     Append(request_.source().args(), spec_.program.argv);
     spec_.program.limits = Override(config_.limits.defaults, language.limits());
     SetFilesystem(language.filesystem());
+    if (language.has_warm() && request_.policy().start() != v1::START_COLD) {
+      spec_.warm_profile = language.name();
+    }
   }
 
   // A command may be any language's tool, so it gets the view of all of them.
@@ -216,6 +227,13 @@ absl::Status LanguageUnavailable(const Language& language) {
 }
 
 }  // namespace
+
+std::vector<std::string> StartEnvironment(const ValidatorConfig& config,
+                                          const LanguageConfig& language) {
+  Variables variables = StartVariables(config);
+  AddVariables(language, variables);
+  return ToEnvironment(variables);
+}
 
 absl::StatusOr<sandbox::ExecutionSpec> ValidateRequest(
     v1::ExecuteRequest request, const ValidatorConfig& config) {

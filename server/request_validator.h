@@ -59,6 +59,10 @@ struct ValidatorConfig {
   std::string locale = "C.UTF-8";
 };
 
+// "NAME=value": what every run of the language starts with.
+std::vector<std::string> StartEnvironment(const ValidatorConfig& config,
+                                          const LanguageConfig& language);
+
 // Consumes the request: contents are moved, not copied.
 //
 // INVALID_ARGUMENT with a google.rpc.BadRequest that lists every bad field;

@@ -193,6 +193,18 @@ void AddSandbox(Options& options, CLI::App& app, ServerFlags& flags) {
       ->type_name("none|loopback|allow-list|full")
       ->option_text("none|loopback|allow-list|full")
       ->group("Sandbox");
+  app.add_option("--warm", flags.warm,
+                 "auto: runs of languages that say so are forks of an "
+                 "interpreter that has started already; never: each starts its "
+                 "own")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, WarmStarts>{
+              {"auto", WarmStarts::kWhereConfigured},
+              {"never", WarmStarts::kNever}},
+          CLI::ignore_case))
+      ->type_name("auto|never")
+      ->option_text("auto|never")
+      ->group("Sandbox");
   app.add_option("--cgroups", flags.cgroups,
                  "auto: runs get control groups where the server may make "
                  "some; never: they do not. Limits are the same either way")

@@ -29,6 +29,8 @@ enum class ExitCode {
 
 enum class CgroupUse { kWhereWritable, kNever };
 
+enum class WarmStarts { kWhereConfigured, kNever };
+
 struct ServerFlags {
   ListenAddress listen = {"127.0.0.1", "50051"};
   int slots = 4;
@@ -40,6 +42,7 @@ struct ServerFlags {
 
   std::string state_dir;
   CgroupUse cgroups = CgroupUse::kWhereWritable;
+  WarmStarts warm = WarmStarts::kWhereConfigured;
   sandbox::NetworkAccess max_network = sandbox::NetworkAccess::kNone;
   std::vector<std::string> languages_dirs;
   LimitSettings limits;

@@ -19,6 +19,10 @@ void AddLanguage(const Language& language, const sandbox::Limits& ceilings,
   *proto->mutable_extensions() = language.config.extensions();
   proto->set_version(language.version);
   proto->set_unavailable_reason(language.unavailable_reason);
+  if (language.config.has_warm()) {
+    *proto->mutable_warm()->mutable_modules() =
+        language.config.warm().modules();
+  }
   if (language.config.has_limits()) {
     *proto->mutable_default_limits() =
         ToProto(Clamp(Override(defaults, language.config.limits()), ceilings));

@@ -303,8 +303,7 @@ uint64_t ResourceMeter::UnsourcedMemory(
   for (const auto& [pid, process] : processes) members.push_back(pid);
   const uint64_t most_shared = MostShared(members, seen);
   uint64_t memory = WithUnseen(seen, most_shared);
-  if (memory > limits_.memory_bytes &&
-      (members.size() > 1 || shares_memory_)) {
+  if (memory > limits_.memory_bytes && (members.size() > 1 || shares_memory_)) {
     seen = InProportion(members, seen);
     memory = WithUnseen(seen, most_shared);
   }

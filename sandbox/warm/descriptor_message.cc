@@ -77,8 +77,7 @@ bool ReceiveMessage(int socket, void* into, size_t size, UniqueFd& descriptor) {
     received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
   } while (received < 0 && errno == EINTR);
   const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (received >= 0 && header != nullptr &&
-      header->cmsg_type == SCM_RIGHTS &&
+  if (received >= 0 && header != nullptr && header->cmsg_type == SCM_RIGHTS &&
       header->cmsg_len == CMSG_LEN(sizeof(int))) {
     int fd;
     memcpy(&fd, CMSG_DATA(header), sizeof(fd));

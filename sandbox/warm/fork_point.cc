@@ -235,8 +235,8 @@ bool Fork(const CordonForkHooks& hooks) {
   int pidfd = -1;
   const long flags = CLONE_PARENT | CLONE_FILES | CLONE_PIDFD | SIGCHLD |
                      (hooks.tid != nullptr ? CLONE_CHILD_SETTID : 0);
-  const long pid = RawSyscall(__NR_clone, flags, 0, Address(&pidfd),
-                              Address(hooks.tid), 0);
+  const long pid =
+      RawSyscall(__NR_clone, flags, 0, Address(&pidfd), Address(hooks.tid), 0);
   if (pid == 0) {
     Arm(robust_list, robust_size);
     return true;
@@ -252,9 +252,9 @@ bool Fork(const CordonForkHooks& hooks) {
 }
 
 bool MapShared() {
-  const long page = RawSyscall(__NR_mmap, 0, sizeof(Shared),
-                               PROT_READ | PROT_WRITE,
-                               MAP_SHARED | MAP_ANONYMOUS, -1);
+  const long page =
+      RawSyscall(__NR_mmap, 0, sizeof(Shared), PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_ANONYMOUS, -1);
   if (page < 0 && page > -4096) return false;
   shared = reinterpret_cast<Shared*>(page);
   return true;

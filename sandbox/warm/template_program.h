@@ -16,9 +16,16 @@ struct WarmProfile {
   std::string interpreter;
   // Imported before the first run.
   std::vector<std::string> modules;
-  // "NAME=value": what the interpreter reads as it starts.
+  // "NAME=value": what the interpreter starts with.
   std::vector<std::string> environment;
+  // Beginnings of the names of variables that it reads as it starts.
+  std::vector<std::string> start_variables;
 };
+
+// Whether an interpreter that is started with `environment` would read what the
+// profile's has read.
+bool StartsAlike(const WarmProfile& profile,
+                 const std::vector<std::string>& environment);
 
 // As a process.
 struct TemplateProgram {

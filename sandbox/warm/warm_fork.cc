@@ -55,11 +55,10 @@ bool WarmFork::Order(const PreparedChild& program) {
   std::copy(program.resource_limits_.begin(), program.resource_limits_.end(),
             order.limits);
   ordered_ = MonotonicNow();
-  return SendMessage(
-      socket_.get(),
-      {{&order, sizeof(order)}, {text.data(), text.size()}},
-      {program.child_stdin_.get(), program.child_stdout_.get(),
-       program.child_stderr_.get()});
+  return SendMessage(socket_.get(),
+                     {{&order, sizeof(order)}, {text.data(), text.size()}},
+                     {program.child_stdin_.get(), program.child_stdout_.get(),
+                      program.child_stderr_.get()});
 }
 
 absl::StatusOr<LaunchResult> WarmFork::AwaitStart(PreparedChild& program) {

@@ -62,9 +62,9 @@ class SpawnPlan {
     sigfillset(&all);
     posix_spawnattr_setsigmask(&attributes_, &none);
     posix_spawnattr_setsigdefault(&attributes_, &all);
-    posix_spawnattr_setflags(
-        &attributes_,
-        POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+    posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK |
+                                               POSIX_SPAWN_SETSIGDEF |
+                                               POSIX_SPAWN_SETSID);
   }
   ~SpawnPlan() {
     posix_spawn_file_actions_destroy(&actions_);
@@ -104,8 +104,8 @@ std::string LastLine(int fd) {
   text.resize(size > 0 ? static_cast<size_t>(size) : 0);
   const absl::string_view words = absl::StripAsciiWhitespace(text);
   const size_t line = words.rfind('\n');
-  return std::string(
-      line == absl::string_view::npos ? words : words.substr(line + 1));
+  return std::string(line == absl::string_view::npos ? words
+                                                     : words.substr(line + 1));
 }
 
 // A fork that a template had made when it died: nobody else knows of it. It
@@ -136,9 +136,9 @@ absl::StatusOr<std::unique_ptr<WarmTemplate>> WarmTemplate::Start(
   UniqueFd none;
   if (!ReceiveMessage(control->own.get(), &ready, sizeof(ready), none)) {
     kill(made->pid_, SIGKILL);
-    return absl::UnavailableError(absl::StrCat(
-        "no template of ", program.argv[0], ": ",
-        LastLine(made->words_.get())));
+    return absl::UnavailableError(absl::StrCat("no template of ",
+                                               program.argv[0], ": ",
+                                               LastLine(made->words_.get())));
   }
   SetReceiveTimeout(control->own.get(), kForkPatience);
   made->words_.Reset();

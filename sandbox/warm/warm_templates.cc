@@ -118,9 +118,8 @@ void WarmTemplates::Start(Slot& slot) {
   absl::StatusOr<std::shared_ptr<WarmTemplate>> started =
       WarmTemplate::Start(PythonTemplate(slot.profile), groups_);
   if (started.ok() && OwnMemory((*started)->pid()) > kMostMemoryBytes) {
-    started = absl::UnavailableError(
-        absl::StrCat("its template takes more than ", kMostMemoryBytes,
-                     " bytes of memory"));
+    started = absl::UnavailableError(absl::StrCat(
+        "its template takes more than ", kMostMemoryBytes, " bytes of memory"));
   }
   absl::MutexLock lock(&mutex_);
   const absl::Time now = MonotonicNow();

@@ -1,6 +1,6 @@
 // A fork of a template is to its program what `python3 main.py` is: each of
-// these runs both ways, and nothing that it prints, and no end that it comes to,
-// tells the two apart.
+// these runs both ways, and nothing that it prints, and no end that it comes
+// to, tells the two apart.
 
 #include <ostream>
 #include <regex>
@@ -32,8 +32,8 @@ void PrintTo(const PythonProgram& program, std::ostream* out) {
 // imports must make no difference.
 SandboxFixture& Fixture() {
   static SandboxFixture fixture(
-      {.warm_profiles = {PythonProfile({"json", "random", "re", "threading",
-                                        "dataclasses", "logging"})}});
+      {.warm_profiles = {PythonProfile(
+           {"json", "random", "re", "threading", "dataclasses", "logging"})}});
   return fixture;
 }
 
@@ -53,8 +53,8 @@ std::string Shown(const RecordingObserver& run) {
   return WithoutNames(absl::StrCat(
       "outcome ", static_cast<int>(outcome.kind), ", exit code ",
       outcome.exit_code, ", signal ", outcome.signal, ", ", outcome.message,
-      "\n--- stdout\n", run.stdout_data(), "\n--- stderr\n",
-      run.stderr_data(), "\n--- files\n", files));
+      "\n--- stdout\n", run.stdout_data(), "\n--- stderr\n", run.stderr_data(),
+      "\n--- files\n", files));
 }
 
 class SameAsExecuted : public ::testing::TestWithParam<PythonProgram> {};
@@ -92,14 +92,13 @@ std::vector<PythonProgram> Programs() {
       {"ExitNone", "import sys\nsys.exit()"},
       {"ExitText", "import sys\nprint('x')\nsys.exit('some words')"},
       {"ExitRaised", "raise SystemExit({'a': 1})"},
-      {"ExitOfSubclass",
-       "class E(SystemExit):\n  pass\nraise E(9)"},
+      {"ExitOfSubclass", "class E(SystemExit):\n  pass\nraise E(9)"},
       {"ExitByBuiltin", "print('x')\nexit(4)"},
       {"ExitAtOnce", "import os\nprint('lost')\nos._exit(5)"},
-      {"Traceback",
-       "def f(x):\n  return 1 / x\n\ndef g():\n  f(0)\n\ng()\n"},
+      {"Traceback", "def f(x):\n  return 1 / x\n\ndef g():\n  f(0)\n\ng()\n"},
       {"TracebackOfChain",
-       "try:\n  {}['k']\nexcept KeyError as e:\n  raise ValueError('v') from e"},
+       "try:\n  {}['k']\nexcept KeyError as e:\n  raise ValueError('v') from "
+       "e"},
       {"TracebackInImported", "import json\njson.loads('{')"},
       {"SyntaxError", "x = = 1\n"},
       {"IndentationError", "if 1:\nx = 1\n"},
@@ -136,7 +135,9 @@ std::vector<PythonProgram> Programs() {
       {"InputLines",
        "import sys\nfor line in sys.stdin: print(len(line), line.strip())",
        "a\nbb\nccc"},
-      {"Arguments", "import sys\nprint(sys.argv, sys.orig_argv)", "",
+      {"Arguments",
+       "import sys\nprint(sys.argv, sys.orig_argv)",
+       "",
        {"one", "two words", "", "ä", "\xff"}},
       {"Environment",
        "import os\nprint(sorted((k, v) for k, v in os.environ.items() if k not "
@@ -155,8 +156,12 @@ std::vector<PythonProgram> Programs() {
        {"A=1"}},
       {"MainModule",
        "import sys\nm = sys.modules['__main__']\nprint(__name__, "
-       "m.__dict__ is globals())\nfor k, v in list(globals().items()): print(k, "
+       "m.__dict__ is globals())\nfor k, v in list(globals().items()): "
+       "print(k, "
        "v if k != 'm' else '')"},
+      {"UserSite",
+       "import site, sys\nprint(site.USER_SITE, site.USER_BASE, "
+       "site.ENABLE_USER_SITE, site.getusersitepackages())"},
       {"Spec",
        "print(__spec__, __package__, __doc__, __annotations__, __file__)\n"
        "print(__loader__.path, __loader__.name, __builtins__)"},
@@ -178,7 +183,8 @@ std::vector<PythonProgram> Programs() {
       {"Streams",
        "import sys\nfor s in (sys.stdin, sys.stdout, sys.stderr):\n"
        "  print(s, s.encoding, s.errors, s.line_buffering, s.write_through,\n"
-       "        s.newlines, s.isatty(), s.fileno(), s.seekable(), s.readable(),\n"
+       "        s.newlines, s.isatty(), s.fileno(), s.seekable(), "
+       "s.readable(),\n"
        "        s.writable(), s.buffer, s.buffer.raw, s.buffer.raw.closefd)\n"
        "print(sys.stdin is sys.__stdin__, sys.stdout is sys.__stdout__)"},
       {"StreamsWithInput",
@@ -207,7 +213,8 @@ std::vector<PythonProgram> Programs() {
       {"AtExitAfterExit",
        "import atexit, sys\natexit.register(print, 'bye')\nsys.exit(3)"},
       {"AtExitSeesFile",
-       "import atexit\natexit.register(lambda: print('__file__' in globals()))"},
+       "import atexit\natexit.register(lambda: print('__file__' in "
+       "globals()))"},
       {"AtExitExits",
        "import atexit, sys\natexit.register(lambda: sys.exit(9))"},
       {"Destructor",
@@ -240,10 +247,12 @@ std::vector<PythonProgram> Programs() {
        "      t.native_id == os.getpid(), t.ident == threading.get_ident(),\n"
        "      threading.enumerate() == [t])"},
       {"DaemonThread",
-       "import threading, time\nthreading.Thread(target=time.sleep, args=(99,), "
+       "import threading, time\nthreading.Thread(target=time.sleep, "
+       "args=(99,), "
        "daemon=True).start()\nprint('ends')"},
       {"ThreadRaises",
-       "import threading\nt = threading.Thread(target=lambda: 1 / 0, name='T')\n"
+       "import threading\nt = threading.Thread(target=lambda: 1 / 0, "
+       "name='T')\n"
        "t.start(); t.join(); print('on')"},
       {"Fork",
        "import os\nif os.fork() == 0:\n  print('child'); os._exit(0)\n"
@@ -288,8 +297,7 @@ std::vector<PythonProgram> Programs() {
        "import sys\nprint(sys.gettrace(), sys.getprofile(), sys.excepthook, "
        "sys.displayhook, sys.unraisablehook)\nsys.excepthook = lambda *a: "
        "print('hooked', a[0])\n1 / 0"},
-      {"Unraisable",
-       "class A:\n  def __del__(self): 1 / 0\nA()"},
+      {"Unraisable", "class A:\n  def __del__(self): 1 / 0\nA()"},
       {"Codecs", "print('ä'.encode(), open('out', 'w').encoding)"},
       {"Directory",
        "import os\nprint(os.getcwd() == os.path.dirname(__file__), "
@@ -332,9 +340,9 @@ std::vector<PythonProgram> Programs() {
   };
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Programs, SameAsExecuted, ::testing::ValuesIn(Programs()),
-    [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Programs, SameAsExecuted,
+                         ::testing::ValuesIn(Programs()),
+                         [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace cordon::testing

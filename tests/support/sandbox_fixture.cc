@@ -225,7 +225,8 @@ sandbox::WarmProfile PythonProfile(std::vector<std::string> modules) {
   return {.name = "python",
           .interpreter = "/usr/bin/python3",
           .modules = std::move(modules),
-          .environment = CommandSpec({}).program.environment};
+          .environment = CommandSpec({}).program.environment,
+          .start_variables = {"PYTHON", "LANG", "LC_", "LD_", "TZ"}};
 }
 
 ExecutionSpec WarmSpec(const std::string& code, const std::string& profile) {

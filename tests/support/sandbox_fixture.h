@@ -105,8 +105,8 @@ SandboxFixture& SharedSandbox();
 sandbox::ExecutionSpec CommandSpec(std::vector<std::string> argv);
 // `bash -c script`.
 sandbox::ExecutionSpec BashSpec(const std::string& script);
-// `python3 -c code`. With CORDON_TEST_START=warm, in SharedSandbox(), it is what
-// WarmSpec makes: every test must pass either way.
+// `python3 -c code`. With CORDON_TEST_START=warm, in SharedSandbox(), it is
+// what WarmSpec makes: every test must pass either way.
 sandbox::ExecutionSpec PythonSpec(const std::string& code);
 
 // A profile of Python with these modules, as CommandSpec starts it.

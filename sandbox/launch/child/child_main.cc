@@ -1,5 +1,5 @@
-// The doors are CordonChildMain, each step of which is a line of it, and its two
-// parts for a child that has its program already.
+// The doors are CordonChildMain, each step of which is a line of it, and its
+// two parts for a child that has its program already.
 
 #include "sandbox/launch/child/child_main.h"
 

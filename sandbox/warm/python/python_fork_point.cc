@@ -229,6 +229,46 @@ int* ThreadId() {
   return address;
 }
 
+// Where the kernel finds the arguments that `ps` shows (proc_pid_stat(5),
+// "arg_start" and "arg_end"); empty where it does not say.
+struct ArgumentArea {
+  char* begin = nullptr;
+  size_t size = 0;
+};
+
+ArgumentArea FindArguments() {
+  FILE* const stat = fopen("/proc/self/stat", "re");
+  if (stat == nullptr) return {};
+  char line[2048];
+  const size_t size = fread(line, 1, sizeof(line) - 1, stat);
+  fclose(stat);
+  line[size] = '\0';
+  // Behind the name, which may hold anything, comes the third field.
+  const char* at = strrchr(line, ')');
+  constexpr int kBegin = 48;
+  for (int field = 2; at != nullptr && field < kBegin; ++field) {
+    at = strchr(at + 1, ' ');
+  }
+  if (at == nullptr) return {};
+  char* next;
+  const unsigned long begin = strtoul(at, &next, 10);
+  const unsigned long end = strtoul(next, nullptr, 10);
+  if (begin == 0 || end <= begin) return {};
+  return {reinterpret_cast<char*>(begin), end - begin};
+}
+
+// As many of them as there is room for.
+void ShowArguments(const ArgumentArea& area, char* const* arguments) {
+  size_t used = 0;
+  for (; *arguments != nullptr; ++arguments) {
+    const size_t size = strlen(*arguments) + 1;
+    if (size > area.size - used) break;
+    memcpy(area.begin + used, *arguments, size);
+    used += size;
+  }
+  if (used > 0) memset(area.begin + used, 0, area.size - used);
+}
+
 PyObject* Serve(PyObject*, PyObject* arguments) {
   Callbacks call;
   if (PyArg_ParseTuple(arguments, "OOOO", &call.prepare, &call.begin,
@@ -241,12 +281,14 @@ PyObject* Serve(PyObject*, PyObject* arguments) {
   }
   const CordonForkHooks hooks = {&PyOS_BeforeFork, &PyOS_AfterFork_Parent,
                                  ThreadId()};
+  const ArgumentArea shown = FindArguments();
   if (!CordonServeForks(&hooks)) _exit(0);
   PyOS_AfterFork_Child();
   TakeFreshThreadState();
   Py_DecRef(CallOrGiveUp(call.prepare, nullptr));
   const CordonProgram* const program = CordonAwaitProgram();
   environ = program->environment;
+  ShowArguments(shown, program->arguments);
   PyObject* const path =
       CallOrGiveUp(call.begin, "NN", ListOf(program->arguments),
                    ListOf(program->environment));

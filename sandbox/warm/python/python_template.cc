@@ -14,6 +14,8 @@ TemplateProgram PythonTemplate(const WarmProfile& profile) {
   program.argv.insert(program.argv.end(), profile.modules.begin(),
                       profile.modules.end());
   program.environment = profile.environment;
+  // No run's, and nobody's: modules of a user's own are not for runs.
+  program.environment.push_back("HOME=/nonexistent");
   program.files = {PythonForkPoint(), PythonTemplateScript()};
   return program;
 }

@@ -97,8 +97,31 @@ def set_environment(variables):
             environ.setdefault(name, value)
 
 
+def set_user_base():
+    """Where `site` would have found a user's own modules."""
+    site = sys.modules.get("site")
+    if site is not None and site.USER_BASE is not None:
+        base = os.environ["HOME"] + "/.local"
+        site.USER_SITE = base + site.USER_SITE[len(site.USER_BASE):]
+        site.USER_BASE = base
+
+
+def start_differs():
+    """Whether a new interpreter would find other modules than were imported, or
+    others than it finds everywhere."""
+    home = os.environ.get("HOME")
+    if home is None or not os.path.samefile(home, "."):
+        return True
+    return any(name == ".local" or name.partition(".")[0] in imported
+               for name in os.listdir("."))
+
+
 def begin(argv, variables):
     set_environment(variables)
+    if start_differs():
+        # The server executes it.
+        os._exit(1)
+    set_user_base()
     arguments = [os.fsdecode(argument) for argument in argv]
     directory = os.getcwd()
     path = directory + "/" + arguments[1]
@@ -193,8 +216,11 @@ encoding = sys.stdout.encoding
 stdin_errors = sys.stdin.errors
 stdout_errors = sys.stdout.errors
 forget_own_imports()
+at_start = set(sys.modules)
 import_modules(sys.argv[1:])
 end_threads()
+# Of which a program may have its own, beside it.
+imported = {name.partition(".")[0] for name in set(sys.modules) - at_start}
 template = dict(sys.modules)
 del template["__main__"]
 gc.collect()

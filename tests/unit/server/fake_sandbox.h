@@ -92,6 +92,9 @@ class FakeSandbox final : public sandbox::Sandbox {
   const std::vector<std::string>& degraded() const override {
     return degraded_;
   }
+  absl::Status WarmState(const std::string& /*profile*/) override {
+    return absl::UnavailableError("a fake has no templates");
+  }
 
   // The next run in the order of their starts.
   std::shared_ptr<FakeRun> AwaitRun() {
