@@ -213,17 +213,19 @@ absl::Status Execution::Prepare() {
   return absl::OkStatus();
 }
 
+// A fork that is made now is quicker than an interpreter that starts.
 bool Execution::OrderWarm() {
   std::optional<WarmFork> fork = std::exchange(workspace_->fork, std::nullopt);
   const WorkspaceKind kind = Kind();
   if (kind.warm_profile.empty()) return false;
-  if (!fork.has_value() && !workspace_->child.has_value()) {
+  if (!fork.has_value()) {
     absl::StatusOr<WarmFork> made =
         context_->workspaces->Fork(*workspace_, kind);
     if (made.ok()) fork = *std::move(made);
   }
   if (!fork.has_value() || !fork->Order(*program_)) return false;
   fork_ = *std::move(fork);
+  workspace_->child.reset();
   return true;
 }
 

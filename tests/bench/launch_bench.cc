@@ -8,27 +8,21 @@
 // does. google-benchmark is not used because it has neither percentiles nor
 // subjects that alternate within one run.
 
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdio>
 #include <fstream>
 #include <functional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
-#include "sandbox/base/monotonic_clock.h"
 #include "sandbox/sandbox.h"
 #include "tests/bench/bench_runs.h"
-#include "tests/bench/latency_table.h"
+#include "tests/bench/comparison.h"
 #include "tests/support/sandbox_fixture.h"
 #include "tests/support/server_process.h"
 #include "tests/support/test_client.h"
@@ -36,30 +30,9 @@
 ABSL_FLAG(std::vector<std::string>, server_flags, {},
           "Flags for the server, separated by commas");
 ABSL_FLAG(int, rounds, 40, "times that the subjects take turns");
-ABSL_FLAG(int, batch, 25, "operations of one subject in one turn");
 
 namespace cordon::bench {
 namespace {
-
-using Argv = std::vector<std::string>;
-
-// Output goes to /dev/null, as the others' goes to pipes that nobody fills.
-void SpawnBare(const Argv& argv) {
-  std::vector<char*> pointers;
-  for (const std::string& argument : argv) {
-    pointers.push_back(const_cast<char*>(argument.c_str()));
-  }
-  pointers.push_back(nullptr);
-  const char* environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin",
-                               "LANG=C.UTF-8", nullptr};
-  pid_t pid;
-  if (posix_spawn(&pid, pointers[0], nullptr, nullptr, pointers.data(),
-                  const_cast<char**>(environment)) != 0) {
-    Die("posix_spawn failed");
-  }
-  int status;
-  if (waitpid(pid, &status, 0) != pid || status != 0) Die("a bare run failed");
-}
 
 void RunInLibrary(const Argv& argv) {
   const auto run = testing::SharedSandbox().Run(testing::CommandSpec(argv));
@@ -76,53 +49,6 @@ void CallWithoutRun(testing::TestClient& client) {
   v1::ServerInfo info;
   const grpc::Status status = client.stub().GetServerInfo(&context, {}, &info);
   if (!status.ok()) Die(status.error_message());
-}
-
-struct Subject {
-  std::string name;
-  std::function<void()> operation;
-};
-
-// One turn: `concurrency` threads share `batch` operations.
-void TakeTurn(const Subject& subject, int concurrency, int batch,
-              Latencies& into) {
-  absl::Mutex mutex;
-  std::atomic<int> left = batch;
-  const absl::Time start = sandbox::MonotonicNow();
-  std::vector<std::thread> threads;
-  for (int i = 0; i < concurrency; ++i) {
-    threads.emplace_back([&] {
-      while (left.fetch_sub(1) > 0) {
-        const absl::Time begin = sandbox::MonotonicNow();
-        subject.operation();
-        const absl::Duration took = sandbox::MonotonicNow() - begin;
-        absl::MutexLock lock(&mutex);
-        into.samples.push_back(took);
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  into.elapsed += sandbox::MonotonicNow() - start;
-}
-
-void Compare(const std::string& title, const std::vector<Subject>& subjects,
-             int concurrency, int rounds) {
-  std::vector<Latencies> rows;
-  for (const Subject& subject : subjects)
-    rows.push_back({subject.name, {}, {}});
-  Latencies warm_up;
-  for (const Subject& subject : subjects) {
-    TakeTurn(subject, concurrency, concurrency * 2, warm_up);
-  }
-  for (int round = 0; round < rounds; ++round) {
-    for (size_t i = 0; i < subjects.size(); ++i) {
-      // Another first one each round: nobody always runs after the same.
-      const size_t turn = (i + static_cast<size_t>(round)) % subjects.size();
-      TakeTurn(subjects[turn], concurrency, absl::GetFlag(FLAGS_batch),
-               rows[turn]);
-    }
-  }
-  PrintTable(absl::StrCat(title, ", ", concurrency, " at a time"), rows);
 }
 
 std::string ResidentMemory(pid_t pid) {
