@@ -62,6 +62,7 @@ bool HostFiltersCalls() { return prctl(PR_GET_SECCOMP) == SECCOMP_MODE_FILTER; }
 
 std::string Confined(const std::string& act) {
   const auto run = SharedSandbox().Run(PythonSpec(Program(act)));
+  EXPECT_EQ(run->outcome().usage.warm, PythonStartsWarm());
   if (run->outcome().kind == OutcomeKind::kSyscallViolation) return "killed";
   EXPECT_EQ(run->outcome().kind, OutcomeKind::kExited)
       << run->outcome().message;

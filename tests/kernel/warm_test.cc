@@ -1,31 +1,243 @@
-// Runs that are forks of a template.
+// Runs that are forks of a template: what they share with it and with each
+// other, and what happens when something ends one. What a program may do is in
+// the attack tests, which all run with forks as well (the *_warm_test targets);
+// what it looks like to a program is in warm_semantics_test.cc.
 
-#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
 
+#include <memory>
+#include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/process_view.h"
 #include "tests/support/sandbox_fixture.h"
 
 namespace cordon::testing {
 namespace {
 
+using sandbox::ExecutionSpec;
 using sandbox::OutcomeKind;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
-SandboxFixture& Warm() {
-  static SandboxFixture fixture({.warm_profiles = {PythonProfile({"json"})}});
-  return fixture;
+class Warm : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(fixture_->sandbox().WarmState("python").ok())
+        << fixture_->sandbox().WarmState("python");
+  }
+  // Zombies count.
+  void TearDown() override {
+    EXPECT_TRUE(Eventually([] { return ChildrenOf(getpid()).empty(); }));
+  }
+
+  // What it printed; fails the test unless it was a fork.
+  std::string RunForked(const std::string& code) {
+    const auto run = fixture_->Run(WarmSpec(code));
+    EXPECT_TRUE(run->outcome().usage.warm);
+    EXPECT_EQ(run->stderr_data(), "");
+    return run->stdout_data();
+  }
+
+  // Whether a run of this is a fork; fails the test unless it prints `output`.
+  bool Forks(ExecutionSpec spec, const std::string& output) {
+    const auto run = fixture_->Run(std::move(spec));
+    EXPECT_EQ(run->stdout_data(), output);
+    EXPECT_EQ(run->stderr_data(), "");
+    return run->outcome().usage.warm;
+  }
+
+  std::unique_ptr<SandboxFixture> fixture_ = std::make_unique<SandboxFixture>(
+      FixtureOptions{.warm_profiles = {PythonProfile({"json", "random"})}});
+};
+
+TEST_F(Warm, WhatIsRandomIsItsOwn) {
+  std::set<std::string> seen;
+  for (int i = 0; i < 12; ++i) {
+    seen.insert(RunForked("import random\nprint(random.random())"));
+    seen.insert(RunForked("import uuid\nprint(uuid.uuid4())"));
+    seen.insert(RunForked("import tempfile\nprint(tempfile.mktemp(dir=''))"));
+  }
+  EXPECT_THAT(seen, SizeIs(36));
 }
 
-TEST(Warm, AProgramRuns) {
-  ASSERT_TRUE(Warm().sandbox().WarmState("python").ok())
-      << Warm().sandbox().WarmState("python");
+TEST_F(Warm, WhatARunChangesIsItsOwn) {
+  const std::string look =
+      "import json, os, builtins, sys\n"
+      "print(hasattr(json, 'secret'), hasattr(builtins, 'secret'), 'SECRET' in "
+      "os.environ, 'secret' in sys.modules, json.dumps('x'))\n";
+  const std::string untouched = "False False False False \"x\"\n";
+  EXPECT_EQ(RunForked(absl::StrCat(
+                look,
+                "json.secret = builtins.secret = os.environ['SECRET'] = 's'\n"
+                "sys.modules['secret'] = json\n"
+                "json.dumps = lambda x: 'mine'\n",
+                look)),
+            absl::StrCat(untouched, "True True True True mine\n"));
+  EXPECT_EQ(RunForked(look), untouched);
+}
+
+// The control: a run does find what its own memory holds.
+TEST_F(Warm, ARunFindsNothingOfAnothersInItsMemory) {
+  const auto program = [](const std::string& keep) {
+    return absl::StrCat(
+        "import gc, sys\n", keep,
+        "word = 'sibling' + 's-' + 'secret'\n"
+        "found = [d for d in gc.get_objects() if type(d) is list and len(d) == "
+        "2 and d[0] == word]\nprint(len(found))\n");
+  };
+  EXPECT_EQ(RunForked(program("kept = ['siblings-' + 'secret', 1]\n")), "1\n");
+  EXPECT_EQ(RunForked(program("")), "0\n");
+}
+
+TEST_F(Warm, ARunCannotReachItsTemplate) {
+  const std::vector<pid_t> templates = TemplatesOf(getpid());
+  ASSERT_THAT(templates, SizeIs(1));
+  const std::string act = absl::StrCat(
+      "import os\nfor target in (", templates[0], ", -", templates[0],
+      "):\n  try: os.kill(target, 9); print('killed')\n"
+      "  except OSError as e: print(type(e).__name__)\n"
+      "for name in ('mem', 'maps', 'environ', 'fd', 'fd/3', 'root'):\n"
+      "  try: os.open('/proc/",
+      templates[0],
+      "/' + name, os.O_RDONLY); print('opened')\n"
+      "  except OSError as e: print(e.errno)\n");
+  EXPECT_EQ(RunForked(act),
+            "PermissionError\nPermissionError\n13\n13\n13\n13\n13\n13\n");
+  EXPECT_EQ(TemplatesOf(getpid()), templates);
+  EXPECT_EQ(RunForked("print('on')"), "on\n");
+}
+
+TEST_F(Warm, ATemplateThatWasKilledIsReplaced) {
+  const std::vector<pid_t> before = TemplatesOf(getpid());
+  for (const pid_t one : before) kill(one, SIGKILL);
   for (int i = 0; i < 20; ++i) {
-    const auto run = Warm().Run(WarmSpec("print('hello')"));
-    EXPECT_EQ(run->outcome().kind, OutcomeKind::kExited);
-    EXPECT_EQ(run->stdout_data(), "hello\n");
-    EXPECT_EQ(run->stderr_data(), "");
-    EXPECT_TRUE(run->outcome().usage.warm);
+    const auto run = fixture_->Run(WarmSpec("print('here')"));
+    ASSERT_EQ(run->outcome().kind, OutcomeKind::kExited);
+    EXPECT_EQ(run->stdout_data(), "here\n");
   }
+  EXPECT_TRUE(Eventually(
+      [&] { return fixture_->Run(WarmSpec(""))->outcome().usage.warm; }));
+  EXPECT_NE(TemplatesOf(getpid()), before);
+}
+
+TEST_F(Warm, AForkThatWasKilledAheadIsNoRunsMatter) {
+  EXPECT_EQ(RunForked("print(1)"), "1\n");
+  ASSERT_TRUE(Eventually([] { return !ArmedChildrenOf(getpid()).empty(); }));
+  for (int round = 0; round < 5; ++round) {
+    for (const pid_t child : ArmedChildrenOf(getpid())) kill(child, SIGKILL);
+    for (int i = 0; i < 6; ++i) {
+      const auto run = fixture_->Run(WarmSpec("print('here')"));
+      ASSERT_EQ(run->outcome().kind, OutcomeKind::kExited);
+      EXPECT_EQ(run->stdout_data(), "here\n");
+    }
+  }
+}
+
+TEST_F(Warm, AModuleBesideTheProgramIsWhatItImports) {
+  ExecutionSpec spec = WarmSpec("import json\nprint(json.mine)");
+  EXPECT_TRUE(Forks(WarmSpec("import json\nprint(json.__name__)"), "json\n"));
+  spec.files.push_back({"json.py", "mine = 5\n"});
+  EXPECT_FALSE(Forks(spec, "5\n"));
+  spec.files.back() = {"json/__init__.py", "mine = 6\n"};
+  EXPECT_FALSE(Forks(spec, "6\n"));
+  spec = WarmSpec("import other\nprint(other.mine)");
+  spec.files.push_back({"other.py", "mine = 7\n"});
+  EXPECT_TRUE(Forks(spec, "7\n"));
+}
+
+TEST_F(Warm, ModulesOfTheUsersOwnAreFound) {
+  ExecutionSpec spec = WarmSpec("import mine\nprint(mine.x)");
+  spec.files.push_back(
+      {".local/lib/python3.11/site-packages/mine.py", "x = 8\n"});
+  EXPECT_FALSE(Forks(spec, "8\n"));
+}
+
+TEST_F(Warm, AnInterpreterThatWouldStartAnotherWayIsStarted) {
+  ExecutionSpec spec = WarmSpec(
+      "import sys\nprint(sys.flags.hash_randomization, hash('x') == "
+      "hash('x'))");
+  EXPECT_TRUE(Forks(spec, "1 True\n"));
+  spec.program.environment.push_back("PYTHONHASHSEED=0");
+  EXPECT_FALSE(Forks(spec, "0 True\n"));
+  spec = WarmSpec("import os\nprint(os.environ['A'])");
+  spec.program.environment.push_back("A=1");
+  EXPECT_TRUE(Forks(spec, "1\n"));
+  spec.program.environment.push_back("HOME=/nowhere");
+  EXPECT_FALSE(Forks(spec, "1\n"));
+}
+
+TEST_F(Warm, WhatATemplateDoesNotServeIsExecuted) {
+  ExecutionSpec usual = WarmSpec("print('here')");
+  EXPECT_TRUE(Forks(usual, "here\n"));
+  ExecutionSpec spec = usual;
+  spec.audit = sandbox::AuditScope::kAll;
+  EXPECT_FALSE(Forks(spec, "here\n"));
+  spec = usual;
+  spec.network.access = sandbox::NetworkAccess::kLoopback;
+  EXPECT_FALSE(Forks(spec, "here\n"));
+  spec = usual;
+  spec.filesystem = sandbox::Filesystem::kVirtual;
+  EXPECT_FALSE(Forks(spec, "here\n"));
+  spec = usual;
+  spec.warm_profile = "unknown";
+  EXPECT_FALSE(Forks(spec, "here\n"));
+  spec = usual;
+  spec.program.working_directory = "beneath";
+  spec.program.argv.back() = "../main.py";
+  EXPECT_FALSE(Forks(spec, "here\n"));
+  spec = usual;
+  spec.program.argv.emplace_back(100000, 'x');
+  EXPECT_FALSE(Forks(spec, "here\n"));
+  spec.program.argv.back().resize(1000);
+  EXPECT_TRUE(Forks(spec, "here\n"));
+}
+
+TEST_F(Warm, MemoryHasItsLimit) {
+  ExecutionSpec spec = WarmSpec("x = bytearray(b'x') * (200 << 20)\nprint(1)");
+  spec.program.limits.memory_bytes = uint64_t{400} << 20;
+  EXPECT_TRUE(Forks(spec, "1\n"));
+  spec.program.limits.memory_bytes = uint64_t{100} << 20;
+  EXPECT_EQ(fixture_->Run(spec)->outcome().kind, OutcomeKind::kMemoryLimit);
+}
+
+TEST_F(Warm, NothingIsLeftOpen) {
+  const auto run_often = [&] {
+    for (int i = 0; i < 40; ++i) EXPECT_EQ(RunForked("print(1)"), "1\n");
+  };
+  run_often();
+  // Directories that are being made ready come and go.
+  constexpr int kInStock = 30;
+  const int before = DescriptorsOf(getpid());
+  const int templates_before = DescriptorsOf(TemplatesOf(getpid())[0]);
+  run_often();
+  EXPECT_TRUE(
+      Eventually([&] { return DescriptorsOf(getpid()) <= before + kInStock; }));
+  EXPECT_TRUE(Eventually([&] {
+    return DescriptorsOf(TemplatesOf(getpid())[0]) <= templates_before;
+  }));
+}
+
+TEST_F(Warm, ATemplateThatCannotStartIsNamedAndMissed) {
+  fixture_.reset();
+  fixture_ = std::make_unique<SandboxFixture>(FixtureOptions{
+      .warm_profiles = {PythonProfile({"json", "no_such_module"})}});
+  EXPECT_THAT(std::string(fixture_->sandbox().WarmState("python").message()),
+              ::testing::HasSubstr("No module named 'no_such_module'"));
+  EXPECT_FALSE(Forks(WarmSpec("print('here')"), "here\n"));
+}
+
+TEST_F(Warm, NoneOutlivesItsSandbox) {
+  RunForked("print(1)");
+  fixture_.reset();
+  EXPECT_THAT(TemplatesOf(getpid()), IsEmpty());
+  EXPECT_THAT(ArmedChildrenOf(getpid()), IsEmpty());
 }
 
 }  // namespace

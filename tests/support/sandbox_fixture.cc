@@ -179,16 +179,16 @@ std::shared_ptr<RecordingObserver> SandboxFixture::Run(ExecutionSpec spec) {
   return observer;
 }
 
-namespace {
-
-bool StartsWarm() {
+bool PythonStartsWarm() {
   const char* wanted = std::getenv("CORDON_TEST_START");
   return wanted != nullptr && std::string(wanted) == "warm";
 }
 
+namespace {
+
 FixtureOptions SharedOptions() {
   FixtureOptions options;
-  if (StartsWarm()) options.warm_profiles = {PythonProfile({"ctypes"})};
+  if (PythonStartsWarm()) options.warm_profiles = {PythonProfile({"ctypes"})};
   return options;
 }
 
@@ -217,7 +217,7 @@ ExecutionSpec BashSpec(const std::string& script) {
 }
 
 ExecutionSpec PythonSpec(const std::string& code) {
-  if (StartsWarm()) return WarmSpec(code);
+  if (PythonStartsWarm()) return WarmSpec(code);
   return CommandSpec({"/usr/bin/python3", "-c", code});
 }
 

@@ -108,6 +108,7 @@ sandbox::ExecutionSpec BashSpec(const std::string& script);
 // `python3 -c code`. With CORDON_TEST_START=warm, in SharedSandbox(), it is
 // what WarmSpec makes: every test must pass either way.
 sandbox::ExecutionSpec PythonSpec(const std::string& code);
+bool PythonStartsWarm();
 
 // A profile of Python with these modules, as CommandSpec starts it.
 sandbox::WarmProfile PythonProfile(std::vector<std::string> modules);

@@ -39,11 +39,8 @@ struct Callbacks {
 };
 
 // Before the program began: the server sees the fork end, and executes the
-// program.
-[[noreturn]] void GiveUp() {
-  PyErr_Print();
-  _exit(1);
-}
+// program. Without a word: standard error is the program's by now.
+[[noreturn]] void GiveUp() { _exit(1); }
 
 PyObject* CallOrGiveUp(PyObject* callable, const char* format,
                        PyObject* first = nullptr, PyObject* second = nullptr) {
