@@ -62,6 +62,21 @@ def end_threads():
 # ------------------------------------------------------------------ in a fork
 
 
+def rehearse():
+    """Does what is to come for no program: the pages that this copies, and those
+    that it finds, are there when somebody waits."""
+    for fd in (0, 1, 2):
+        make_stream(fd, "r" if fd == 0 else "w", "<stream>", "strict")
+    set_environment([b"HOME=."])
+    start_differs()
+    main = sys.modules["__main__"]
+    make_main("main.py")
+    exec(compile("x = 'word'\nprint\ndef f(): return x\nf()\n", "", "exec"),
+         sys.modules["__main__"].__dict__)
+    destroy()
+    sys.modules["__main__"] = main
+
+
 def prepare():
     """All that does not depend on the program."""
     threading = sys.modules.get("threading")
@@ -74,6 +89,7 @@ def prepare():
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()
+    rehearse()
 
 
 def make_stream(fd, mode, name, errors):
@@ -109,11 +125,25 @@ def set_user_base():
 def start_differs():
     """Whether a new interpreter would find other modules than were imported, or
     others than it finds everywhere."""
-    home = os.environ.get("HOME")
-    if home is None or not os.path.samefile(home, "."):
+    try:
+        if not os.path.samefile(os.environ.get("HOME", "/"), "."):
+            return True
+    except OSError:
         return True
     return any(name == ".local" or name.partition(".")[0] in imported
                for name in os.listdir("."))
+
+
+def make_main(path):
+    """A new one: what called the fork point has a hold on the template's own."""
+    module = type(sys)("__main__")
+    main = module.__dict__
+    main["__loader__"] = SourceFileLoader("__main__", path)
+    main["__annotations__"] = {}
+    main["__builtins__"] = builtins
+    main["__file__"] = path
+    main["__cached__"] = None
+    sys.modules["__main__"] = module
 
 
 def begin(argv, variables):
@@ -133,15 +163,7 @@ def begin(argv, variables):
     sys.stdout = sys.__stdout__ = make_stream(1, "w", "<stdout>", stdout_errors)
     sys.stderr = sys.__stderr__ = make_stream(2, "w", "<stderr>",
                                               "backslashreplace")
-    # A new one: what called the fork point has a hold on the template's own.
-    module = type(sys)("__main__")
-    main = module.__dict__
-    main["__loader__"] = SourceFileLoader("__main__", path)
-    main["__annotations__"] = {}
-    main["__builtins__"] = builtins
-    main["__file__"] = path
-    main["__cached__"] = None
-    sys.modules["__main__"] = module
+    make_main(path)
     return os.fsencode(path)
 
 
