@@ -233,6 +233,23 @@ TEST_F(Warm, ATemplateThatCannotStartIsNamedAndMissed) {
   EXPECT_FALSE(Forks(WarmSpec("print('here')"), "here\n"));
 }
 
+// Its arithmetic has threads of its own, and its random numbers a state.
+TEST_F(Warm, NumpyComputesInAFork) {
+  fixture_.reset();
+  fixture_ = std::make_unique<SandboxFixture>(
+      FixtureOptions{.warm_profiles = {PythonProfile({"numpy"})}});
+  const absl::Status state = fixture_->sandbox().WarmState("python");
+  if (!state.ok()) GTEST_SKIP() << "numpy is not installed: " << state;
+  const std::string code =
+      "import numpy as np, threading\nm = np.ones((600, 600))\n"
+      "print(float((m @ m).sum()), threading.active_count())\n";
+  EXPECT_EQ(RunForked(code), "216000000.0 1\n");
+  const std::string draw =
+      "import numpy as np\nprint(np.random.random(), "
+      "np.random.default_rng().random())";
+  EXPECT_NE(RunForked(draw), RunForked(draw));
+}
+
 TEST_F(Warm, NoneOutlivesItsSandbox) {
   RunForked("print(1)");
   fixture_.reset();

@@ -82,6 +82,14 @@ TEST(LanguageSetTest, PlaceholdersAreChecked) {
   EXPECT_THAT(ErrorOf(With("{source}", "{program}")), HasSubstr("compile"));
 }
 
+TEST(LanguageSetTest, WarmTakesAnInterpreterAndASource) {
+  const std::string warm = absl::StrCat(kRuby, "warm { modules: \"json\" }\n");
+  EXPECT_TRUE(ParseLanguage({"f", warm}).ok()) << ErrorOf(warm);
+  EXPECT_THAT(ErrorOf(absl::StrCat(
+                  warm, "compile { argv: [\"/usr/bin/cc\", \"{source}\"] }\n")),
+              HasSubstr("\"warm\" needs"));
+}
+
 TEST(LanguageSetTest, ALaterLayerReplacesByName) {
   const auto set = LanguageSet::Make(
       {{{"a", kRuby}}, {{"b", With("main.rb", "script.rb")}}});

@@ -358,6 +358,24 @@ TEST(RequestValidatorTest, TheFilesystemIsTheRequestsOrTheLanguages) {
   EXPECT_EQ(filesystem_of(request), sandbox::Filesystem::kHost);
 }
 
+TEST(RequestValidatorTest, AWarmStartIsTheLanguagesUnlessTheRequestSaysNo) {
+  ValidatorConfig config = Config();
+  const auto profile_of = [&config](v1::ExecuteRequest request) {
+    const auto spec = ValidateRequest(std::move(request), config);
+    EXPECT_TRUE(spec.ok()) << spec.status();
+    return spec->warm_profile;
+  };
+  v1::ExecuteRequest request;
+  request.mutable_source()->set_language("python");
+  EXPECT_EQ(profile_of(request), "python");
+  request.mutable_policy()->set_start(v1::START_COLD);
+  EXPECT_EQ(profile_of(request), "");
+  request.clear_policy();
+  request.mutable_source()->set_language("bash");
+  EXPECT_EQ(profile_of(request), "");
+  EXPECT_EQ(profile_of(Command()), "");
+}
+
 TEST(RequestValidatorTest, ExplicitDefaultsAreSupported) {
   v1::ExecuteRequest request = Command();
   request.mutable_policy()->set_network(v1::NETWORK_NONE);
