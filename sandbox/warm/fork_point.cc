@@ -184,6 +184,8 @@ void OwnDescriptors() {
 // In the fork. The list of robust mutexes is a thread's own
 // (get_robust_list(2)), and a new process has none.
 void Arm(long robust_list, long robust_size) {
+  // Before it has a group of its own, so that nothing takes it for a template.
+  RawSyscall(__NR_prctl, PR_SET_NAME, Address("cordon-armed"));
   const int pid = static_cast<int>(RawSyscall(__NR_getpid));
   RawSyscall(__NR_write, fork_socket, Address(&pid), sizeof(pid));
   RawSyscall(__NR_set_robust_list, robust_list, robust_size);
@@ -319,8 +321,8 @@ extern "C" const CordonProgram* CordonAwaitProgram() {
   return &program;
 }
 
-extern "C" void CordonReportStart() {
-  const StartReport report = {1};
+extern "C" void CordonReportStart(bool starts) {
+  const StartReport report = {starts ? 1 : 0};
   RawSyscall(__NR_write, fork_socket, Address(&report), sizeof(report));
   Close(fork_socket);
 }

@@ -4,7 +4,7 @@
 //   if (CordonServeForks(hooks)) {           // returns in each fork, armed
 //     const CordonProgram* program = CordonAwaitProgram();
 //     ... make the runtime ready for program->arguments ...
-//     CordonReportStart();
+//     CordonReportStart(/*starts=*/true);
 //     ... the program's first instruction ...
 //   }                                        // false: the server is gone
 //
@@ -49,8 +49,9 @@ extern "C" bool CordonServeForks(const CordonForkHooks* hooks);
 // process when the server does not want it any more.
 extern "C" const CordonProgram* CordonAwaitProgram();
 
-// In a fork: says that the program begins, and forgets the server.
-extern "C" void CordonReportStart();
+// In a fork: says whether the program begins, and forgets the server. One that
+// it cannot be a new interpreter for is executed, and this process ends.
+extern "C" void CordonReportStart(bool starts);
 
 }  // namespace cordon::sandbox
 

@@ -61,7 +61,8 @@ struct StartOrder {
 };
 
 struct StartReport {
-  int32_t started;
+  // 0: the program is not one for a fork.
+  int32_t starts;
 };
 
 }  // namespace cordon::sandbox

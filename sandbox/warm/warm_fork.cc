@@ -21,6 +21,7 @@ WarmFork& WarmFork::operator=(WarmFork&& other) noexcept {
   std::swap(group_, other.group_);
   std::swap(listener_, other.listener_);
   std::swap(socket_, other.socket_);
+  std::swap(lost_, other.lost_);
   std::swap(ordered_, other.ordered_);
   return *this;
 }
@@ -55,18 +56,26 @@ bool WarmFork::Order(const PreparedChild& program) {
   std::copy(program.resource_limits_.begin(), program.resource_limits_.end(),
             order.limits);
   ordered_ = MonotonicNow();
-  return SendMessage(socket_.get(),
-                     {{&order, sizeof(order)}, {text.data(), text.size()}},
-                     {program.child_stdin_.get(), program.child_stdout_.get(),
-                      program.child_stderr_.get()});
+  const bool sent = SendMessage(
+      socket_.get(), {{&order, sizeof(order)}, {text.data(), text.size()}},
+      {program.child_stdin_.get(), program.child_stdout_.get(),
+       program.child_stderr_.get()});
+  if (!sent) lost_->fetch_add(1);
+  return sent;
 }
 
 absl::StatusOr<LaunchResult> WarmFork::AwaitStart(PreparedChild& program) {
   StartReport report = {};
   UniqueFd none;
   if (!ReceiveMessage(socket_.get(), &report, sizeof(report), none)) {
+    lost_->fetch_add(1);
     End();
     return absl::UnavailableError("the fork ended before it began");
+  }
+  lost_->store(0);
+  if (report.starts == 0) {
+    End();
+    return absl::UnavailableError("the program is not one for a fork");
   }
   socket_.Reset();
   RunningChild running;

@@ -17,6 +17,8 @@
 
 #include <sys/types.h>
 
+#include <atomic>
+#include <memory>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -36,6 +38,7 @@ class WarmFork {
         group_(std::move(other.group_)),
         listener_(std::move(other.listener_)),
         socket_(std::move(other.socket_)),
+        lost_(std::move(other.lost_)),
         ordered_(other.ordered_) {}
   WarmFork& operator=(WarmFork&& other) noexcept;
   // Ends the fork, unless AwaitStart returned it, and waits for its end.
@@ -48,7 +51,7 @@ class WarmFork {
 
   // Once, after Order, with its program. Waits until the program is about to
   // begin; a StartFailure never comes. UNAVAILABLE when the fork ended before
-  // it did: `program` is as it was.
+  // it did, or the program is not one for it: `program` is as it was.
   absl::StatusOr<LaunchResult> AwaitStart(PreparedChild& program);
 
  private:
@@ -61,6 +64,8 @@ class WarmFork {
   LiveGroup group_;
   UniqueFd listener_;
   UniqueFd socket_;
+  // Of the template's: how many in a row ended before they began.
+  std::shared_ptr<std::atomic<int>> lost_;
   absl::Time ordered_;
 };
 

@@ -248,6 +248,7 @@ absl::StatusOr<WarmFork> WarmTemplate::Fork(const ArmPlan& plan,
                          Words(static_cast<ChildStep>(report.step)));
   }
   fork.pid_ = report.pid;
+  fork.lost_ = lost_;
   // It waits for its order, so it is there, and has no descendant.
   fork.group_.Enter(fork.pid_);
   fork.pidfd_.Reset(static_cast<int>(syscall(SYS_pidfd_open, fork.pid_, 0)));

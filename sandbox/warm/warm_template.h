@@ -19,6 +19,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -55,6 +56,9 @@ class WarmTemplate {
   int pidfd() const { return pidfd_.get(); }
   // How many times it has forked.
   int forks() ABSL_LOCKS_EXCLUDED(mutex_);
+  // How many of its forks, in a row, ended by themselves or were killed before
+  // their program began.
+  int lost_forks() const { return lost_->load(); }
 
  private:
   WarmTemplate() = default;
@@ -66,6 +70,8 @@ class WarmTemplate {
   LiveGroup group_;
   // What it says when it cannot serve.
   UniqueFd words_;
+  const std::shared_ptr<std::atomic<int>> lost_ =
+      std::make_shared<std::atomic<int>>(0);
   absl::Mutex mutex_;
   UniqueFd control_ ABSL_GUARDED_BY(mutex_);
   int forks_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -90,7 +90,9 @@ absl::Status WarmTemplates::StateOf(const std::string& profile) {
 }
 
 bool WarmTemplates::NeedsOne(Slot& slot, absl::Time now) {
-  if (slot.current != nullptr && HasEnded(*slot.current)) {
+  if (slot.current != nullptr &&
+      (HasEnded(*slot.current) ||
+       slot.current->lost_forks() >= kMostLostForks)) {
     slot.current = nullptr;
     slot.state = absl::UnavailableError("its template has ended");
     if (now - slot.started > kStaysGood) slot.pause = kFirstPause;

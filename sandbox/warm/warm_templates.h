@@ -37,6 +37,8 @@ class WarmTemplates {
  public:
   static constexpr int kMostForks = 512;
   static constexpr absl::Duration kOldest = absl::Minutes(10);
+  // One that has lost so many forks in a row is as good as dead.
+  static constexpr int kMostLostForks = 16;
   // Of a template's own memory: a profile that takes more has none.
   static constexpr uint64_t kMostMemoryBytes = uint64_t{512} << 20;
 

@@ -140,6 +140,19 @@ TEST_F(Warm, AForkThatWasKilledAheadIsNoRunsMatter) {
   }
 }
 
+// As if the interpreter could not begin in them: each run pays for that, once,
+// and after a few nobody does.
+TEST_F(Warm, ATemplateWhoseForksAreAllLostIsReplaced) {
+  const std::vector<pid_t> before = TemplatesOf(getpid());
+  EXPECT_TRUE(Eventually([&] {
+    for (const pid_t child : ArmedChildrenOf(getpid())) kill(child, SIGKILL);
+    EXPECT_EQ(fixture_->Run(WarmSpec("print(1)"))->stdout_data(), "1\n");
+    return TemplatesOf(getpid()) != before;
+  }));
+  // With what was killed and is in stock still.
+  fixture_.reset();
+}
+
 TEST_F(Warm, AModuleBesideTheProgramIsWhatItImports) {
   ExecutionSpec spec = WarmSpec("import json\nprint(json.mine)");
   EXPECT_TRUE(Forks(WarmSpec("import json\nprint(json.__name__)"), "json\n"));

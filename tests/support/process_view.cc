@@ -1,5 +1,7 @@
 #include "tests/support/process_view.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -47,7 +49,10 @@ bool IsNamed(pid_t pid, absl::string_view name) {
 }
 
 bool IsArmed(pid_t pid) { return IsNamed(pid, "cordon-armed"); }
-bool IsTemplate(pid_t pid) { return IsNamed(pid, "cordon-warm"); }
+// A fork that has just begun has its template's name and group.
+bool IsTemplate(pid_t pid) {
+  return IsNamed(pid, "cordon-warm") && getpgid(pid) == pid;
+}
 
 }  // namespace
 
@@ -55,7 +60,8 @@ std::vector<pid_t> ChildrenOf(pid_t pid) {
   std::vector<pid_t> children = AllChildrenOf(pid);
   children.erase(std::remove_if(children.begin(), children.end(),
                                 [](pid_t child) {
-                                  return IsArmed(child) || IsTemplate(child);
+                                  return IsArmed(child) ||
+                                         IsNamed(child, "cordon-warm");
                                 }),
                  children.end());
   return children;

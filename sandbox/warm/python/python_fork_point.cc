@@ -2,7 +2,7 @@
 // destroy) forks until the server is gone, and in each fork
 //
 //   prepare()              while nobody waits for it
-//   begin(argv, environ)   -> the path of the program
+//   begin(argv, environ)   -> the path of the program; None: not in a fork
 //   the program, as `python3 FILE` runs it
 //   exit()                 what atexit does
 //   destroy()              the end of what the program has made
@@ -289,9 +289,13 @@ PyObject* Serve(PyObject*, PyObject* arguments) {
   PyObject* const path =
       CallOrGiveUp(call.begin, "NN", ListOf(program->arguments),
                    ListOf(program->environment));
+  if (path == &_Py_NoneStruct) {
+    CordonReportStart(/*starts=*/false);
+    _exit(0);
+  }
   char* const path_text = strdup(PyBytes_AsString(path));
   Py_DecRef(path);
-  CordonReportStart();
+  CordonReportStart(/*starts=*/true);
   Leave(RunProgram(path_text), call);
 }
 

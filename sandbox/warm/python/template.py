@@ -149,8 +149,7 @@ def make_main(path):
 def begin(argv, variables):
     set_environment(variables)
     if start_differs():
-        # The server executes it.
-        os._exit(1)
+        return None
     set_user_base()
     arguments = [os.fsdecode(argument) for argument in argv]
     directory = os.getcwd()
