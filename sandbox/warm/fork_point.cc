@@ -262,6 +262,32 @@ bool MapShared() {
   return true;
 }
 
+bool IsWholeStart(long size) {
+  const StartOrder& order = started.order;
+  return size > static_cast<long>(sizeof(StartOrder)) &&
+         order.text_bytes == static_cast<size_t>(size) - sizeof(StartOrder) &&
+         order.limit_count <= kMostLimits && DescriptorCount() == 3 &&
+         started.text[order.text_bytes - 1] == '\0';
+}
+
+// Fills `strings`: the arguments, null, the variables, null.
+void FindStrings(const StartOrder& order) {
+  char* at = started.text;
+  const char* const end = at + order.text_bytes;
+  const uint32_t count = order.argument_count + order.variable_count;
+  if (count > kMostTextBytes) Leave();
+  char** next = strings;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (i == order.argument_count) *next++ = nullptr;
+    if (at == end) Leave();
+    *next++ = at;
+    while (*at++ != '\0') {
+    }
+  }
+  if (order.variable_count == 0) *next++ = nullptr;
+  *next = nullptr;
+}
+
 }  // namespace
 
 extern "C" bool CordonServeForks(const CordonForkHooks* hooks) {
@@ -282,14 +308,8 @@ extern "C" bool CordonServeForks(const CordonForkHooks* hooks) {
 }
 
 extern "C" const CordonProgram* CordonAwaitProgram() {
-  const long size = Receive(fork_socket, &started, sizeof(started));
   const StartOrder& order = started.order;
-  if (size < static_cast<long>(sizeof(StartOrder)) ||
-      order.text_bytes != static_cast<size_t>(size) - sizeof(StartOrder) ||
-      order.text_bytes == 0 || order.limit_count > kMostLimits ||
-      DescriptorCount() != 3 || started.text[order.text_bytes - 1] != '\0') {
-    Leave();
-  }
+  if (!IsWholeStart(Receive(fork_socket, &started, sizeof(started)))) Leave();
   const ChildOrder streams = {
       .standard_streams = {rights.descriptors[0], rights.descriptors[1],
                            rights.descriptors[2]},
@@ -303,20 +323,7 @@ extern "C" const CordonProgram* CordonAwaitProgram() {
   CordonTakeStreams(&context, &streams);
   for (int i = 0; i < 3; ++i) Close(rights.descriptors[i]);
   RawSyscall(__NR_prctl, PR_SET_NAME, Address(name));
-  char* at = started.text;
-  const char* const end = at + order.text_bytes;
-  const uint32_t count = order.argument_count + order.variable_count;
-  if (count > kMostTextBytes) Leave();
-  char** next = strings;
-  for (uint32_t i = 0; i < count; ++i) {
-    if (i == order.argument_count) *next++ = nullptr;
-    if (at == end) Leave();
-    *next++ = at;
-    while (*at++ != '\0') {
-    }
-  }
-  if (order.variable_count == 0) *next++ = nullptr;
-  *next = nullptr;
+  FindStrings(order);
   program = {strings, strings + order.argument_count + 1};
   return &program;
 }

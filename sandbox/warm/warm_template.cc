@@ -207,12 +207,27 @@ bool WarmTemplate::Order(const ArmPlan& plan, int fork_end) {
   descriptors.insert(descriptors.end(), plan.cgroup_entrances.begin(),
                      plan.cgroup_entrances.end());
   if (plan.landlock_ruleset >= 0) descriptors.push_back(plan.landlock_ruleset);
-  mutex_.AssertHeld();
   return SendMessage(
       control_.get(),
       {{&order, sizeof(order)},
        {plan.filter->data(), plan.filter->size() * sizeof(sock_filter)}},
       descriptors);
+}
+
+bool WarmTemplate::OrderAndAwait(const ArmPlan& plan, UniqueFd fork_end,
+                                 ForkReport& report, UniqueFd& listener) {
+  absl::MutexLock lock(&mutex_);
+  const bool ordered = control_.valid() && Order(plan, fork_end.get());
+  fork_end.Reset();
+  if (!ordered ||
+      !ReceiveMessage(control_.get(), &report, sizeof(report), listener)) {
+    // What it says later would be taken for the answer to another order.
+    control_.Reset();
+    kill(pid_, SIGKILL);
+    return false;
+  }
+  ++forks_;
+  return true;
 }
 
 absl::StatusOr<WarmFork> WarmTemplate::Fork(const ArmPlan& plan,
@@ -228,19 +243,9 @@ absl::StatusOr<WarmFork> WarmTemplate::Fork(const ArmPlan& plan,
     }
   }
   ForkReport report = {};
-  {
-    absl::MutexLock lock(&mutex_);
-    const bool ordered = control_.valid() && Order(plan, sockets->other.get());
-    sockets->other.Reset();
-    if (!ordered || !ReceiveMessage(control_.get(), &report, sizeof(report),
-                                    fork.listener_)) {
-      // What it says later would be taken for the answer to another order.
-      control_.Reset();
-      kill(pid_, SIGKILL);
-      EndLostFork(sockets->own.get());
-      return absl::UnavailableError("the template is gone");
-    }
-    ++forks_;
+  if (!OrderAndAwait(plan, std::move(sockets->other), report, fork.listener_)) {
+    EndLostFork(sockets->own.get());
+    return absl::UnavailableError("the template is gone");
   }
   if (report.error_number != 0) {
     if (report.pid > 0) WaitFor(report.pid);

@@ -34,6 +34,8 @@
 
 namespace cordon::sandbox {
 
+struct ForkReport;
+
 class WarmTemplate {
  public:
   // Waits until it serves. UNAVAILABLE with what it printed when it does not.
@@ -63,7 +65,11 @@ class WarmTemplate {
  private:
   WarmTemplate() = default;
   absl::Status Spawn(const TemplateProgram& program, int own_end);
-  bool Order(const ArmPlan& plan, int fork_end);
+  bool Order(const ArmPlan& plan, int fork_end)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // False when the template is gone, or of no use any more.
+  bool OrderAndAwait(const ArmPlan& plan, UniqueFd fork_end, ForkReport& report,
+                     UniqueFd& listener) ABSL_LOCKS_EXCLUDED(mutex_);
 
   pid_t pid_ = -1;
   UniqueFd pidfd_;

@@ -85,7 +85,7 @@ absl::StatusOr<WarmFork> WarmTemplates::Fork(const std::string& profile,
 absl::Status WarmTemplates::StateOf(const std::string& profile) {
   absl::MutexLock lock(&mutex_);
   const auto slot = slots_.find(profile);
-  return slot == slots_.end() ? absl::NotFoundError(profile)
+  return slot == slots_.end() ? absl::NotFoundError("there is none of it here")
                               : slot->second.state;
 }
 

@@ -167,32 +167,6 @@ TEST(Keeper, NoProcessOfARunOutlivesAKilledServer) {
   EXPECT_EQ(next.Run(BashRequest("exit 3")).exit_code(), 3);
 }
 
-TEST(Keeper, NoTemplateAndNoForkOfOneOutlivesAKilledServer) {
-  ServerProcess server(kFlags);
-  TestClient client(server.address());
-  const std::string code =
-      "import os, time\n"
-      "if os.fork() == 0 and os.fork() == 0: time.sleep(1000)\n"
-      "print('group', os.getpgrp(), flush=True)\ntime.sleep(1000)";
-  auto stream = client.Execute(SourceRequest("python", code));
-  ASSERT_TRUE(stream->ReadUntilStdoutHas("\n"));
-  const std::string line = stream->record().stdout_data;
-  pid_t group = -1;
-  std::istringstream(line.substr(line.find(' '))) >> group;
-  ASSERT_GT(group, 1);
-  std::vector<pid_t> ahead = TemplatesOf(server.pid());
-  ASSERT_EQ(ahead.size(), 1u);
-  for (const pid_t child : ArmedChildrenOf(server.pid())) {
-    ahead.push_back(child);
-  }
-  EXPECT_FALSE(IsGone(-group));
-  KillServer(server);
-  EXPECT_TRUE(Eventually([&] { return IsGone(-group); }));
-  for (const pid_t child : ahead) {
-    EXPECT_TRUE(Eventually([&] { return IsGone(child); }));
-  }
-}
-
 TEST(Keeper, WhileItCannotActTheyDo) {
   ServerProcess server(kFlags);
   TestClient client(server.address());
