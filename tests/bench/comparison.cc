@@ -9,12 +9,16 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "sandbox/base/monotonic_clock.h"
 #include "tests/bench/bench_runs.h"
 #include "tests/bench/latency_table.h"
 
 ABSL_FLAG(int, batch, 25, "operations of one subject in one turn");
+ABSL_FLAG(absl::Duration, pause, absl::ZeroDuration(),
+          "time between two operations of a thread, in none of the figures but "
+          "operations a second");
 
 namespace cordon::bench {
 namespace {
@@ -29,6 +33,7 @@ void TakeTurn(const Subject& subject, int concurrency, int batch,
   for (int i = 0; i < concurrency; ++i) {
     threads.emplace_back([&] {
       while (left.fetch_sub(1) > 0) {
+        absl::SleepFor(absl::GetFlag(FLAGS_pause));
         const absl::Time begin = sandbox::MonotonicNow();
         subject.operation();
         const absl::Duration took = sandbox::MonotonicNow() - begin;
