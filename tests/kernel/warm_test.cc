@@ -186,6 +186,28 @@ TEST_F(Warm, AnInterpreterThatWouldStartAnotherWayIsStarted) {
   EXPECT_FALSE(Forks(spec, "1\n"));
 }
 
+TEST_F(Warm, WhatIsNoScriptIsExecuted) {
+  ExecutionSpec spec = WarmSpec("print('here')");
+  spec.program.argv = {"/usr/bin/python3", "-c", "print('there')"};
+  EXPECT_FALSE(Forks(spec, "there\n"));
+  spec.program.argv = {"/usr/bin/python3", "main.py", "-c"};
+  EXPECT_TRUE(Forks(spec, "here\n"));
+  spec.program.argv = {"/usr/bin/python3", "package"};
+  spec.files.push_back({"package/__main__.py", "print('package')"});
+  EXPECT_FALSE(Forks(spec, "package\n"));
+  spec.program.argv = {"/usr/bin/python3", "none.py"};
+  const auto run = fixture_->Run(spec);
+  EXPECT_FALSE(run->outcome().usage.warm);
+  EXPECT_EQ(run->outcome().exit_code, 2);
+  // An archive with a comment behind its end.
+  spec = WarmSpec(
+      "import zipfile, subprocess, sys\nz = zipfile.ZipFile('a.zip', 'w')\n"
+      "z.writestr('__main__.py', 'print(5)'); z.comment = b'words'; z.close()\n"
+      "sys.stdout.buffer.write(open('a.zip', 'rb').read())");
+  const std::string archive = fixture_->Run(spec)->stdout_data();
+  EXPECT_FALSE(Forks(WarmSpec(archive), "5\n"));
+}
+
 TEST_F(Warm, WhatATemplateDoesNotServeIsExecuted) {
   ExecutionSpec usual = WarmSpec("print('here')");
   EXPECT_TRUE(Forks(usual, "here\n"));

@@ -28,6 +28,7 @@ namespace cordon::sandbox {
 namespace {
 
 // Modules/main.c
+constexpr int kExitWithoutFile = 2;
 constexpr int kExitOfFailedFlush = 120;
 constexpr int kExitOfInterrupt = 130;
 
@@ -126,10 +127,8 @@ struct ProgramEnd {
 ProgramEnd RunProgram(const char* path) {
   FILE* const file = fopen(path, "rb");
   PyObject* const main = PyModule_GetDict(PyImport_AddModule("__main__"));
-  if (file == nullptr) {
-    PySys_WriteStderr("can't open file '%s'\n", path);
-    return {2};
-  }
+  // It was there a moment ago.
+  if (file == nullptr) return {.exit_code = kExitWithoutFile};
   PyCompilerFlags flags = {0, 11};
   PyObject* const result = PyRun_FileExFlags(file, path, kFileInput, main, main,
                                              /*closes=*/1, &flags);

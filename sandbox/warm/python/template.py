@@ -17,6 +17,7 @@ import builtins
 import gc
 import os
 import posix
+import stat
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import ExtensionFileLoader, SourceFileLoader
 from _weakref import ref
@@ -68,6 +69,7 @@ def rehearse():
     for fd in (0, 1, 2):
         make_stream(fd, "r" if fd == 0 else "w", "<stream>", "strict")
     set_environment([b"HOME=."])
+    is_script([b"", b"."])
     start_differs()
     main = sys.modules["__main__"]
     make_main("main.py")
@@ -134,6 +136,25 @@ def start_differs():
                for name in os.listdir("."))
 
 
+def is_script(arguments):
+    """Whether it is `python3 FILE` that is asked for, with a file that is there,
+    beneath the working directory, and no archive (zipimport)."""
+    if len(arguments) < 2 or arguments[1][:1] in (b"", b"-", b"/"):
+        return False
+    try:
+        fd = os.open(arguments[1], os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    # The end of an archive, with the longest comment that it can have.
+    most = 22 + 65535
+    status = os.fstat(fd)
+    end = b""
+    if stat.S_ISREG(status.st_mode):
+        end = os.pread(fd, most, max(0, status.st_size - most))
+    os.close(fd)
+    return stat.S_ISREG(status.st_mode) and b"PK\x05\x06" not in end
+
+
 def make_main(path):
     """A new one: what called the fork point has a hold on the template's own."""
     module = type(sys)("__main__")
@@ -148,7 +169,7 @@ def make_main(path):
 
 def begin(argv, variables):
     set_environment(variables)
-    if start_differs():
+    if not is_script(argv) or start_differs():
         return None
     set_user_base()
     arguments = [os.fsdecode(argument) for argument in argv]
