@@ -139,9 +139,8 @@ TEST(FilesAttack, OtherRunsCannotBeFound) {
         "os.listdir('/tmp')", "os.open('..', os.O_RDONLY | os.O_DIRECTORY)"}) {
     EXPECT_EQ(Confined(act), "EACCES") << act;
   }
-  EXPECT_EQ(
-      Confined("return [n for n in os.listdir('.') if n != sys.argv[0]]"),
-      "[]");
+  EXPECT_EQ(Confined("return [n for n in os.listdir('.') if n != sys.argv[0]]"),
+            "[]");
 }
 
 TEST(FilesAttack, NothingIsMovedOrLinkedInOrOut) {
