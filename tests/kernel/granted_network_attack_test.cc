@@ -79,7 +79,20 @@ constexpr const char* kTools =
     "    server = socket.socket(family)\n"
     "    server.bind(address)\n"
     "    server.listen()\n"
-    "    return server\n";
+    "    return server\n"
+    "# How many messages were sent, and of the first how much; or an errno.\n"
+    "def send_first_of_many(s, port):\n"
+    "    word = ctypes.c_uint64; buffer = ctypes.create_string_buffer\n"
+    "    name = buffer(struct.pack('=H', 2) + struct.pack('!H', int(port)) +\n"
+    "                  bytes((127, 0, 0, 1)) + bytes(8), 16)\n"
+    "    data = buffer(b'many')\n"
+    "    vector = (word * 2)(ctypes.addressof(data), 4)\n"
+    "    header = (word * 8)(ctypes.addressof(name), 16,\n"
+    "                        ctypes.addressof(vector), 1)\n"
+    "    libc = ctypes.CDLL(None, use_errno=True)\n"
+    "    sent = libc.sendmmsg(s.fileno(), header, 1, 0x20000000)\n"
+    "    if sent < 0: return errno.errorcode[ctypes.get_errno()]\n"
+    "    return [sent, header[7]]\n";
 
 ExecutionSpec With(NetworkAccess access, ExecutionSpec spec) {
   spec.network.access = access;
@@ -328,11 +341,59 @@ TEST(LoopbackNetworkAttack, NoPortIsSharedAndNoConnectIsHidden) {
       "attempt(lambda: s.sendto(b'x', 0x20000000, ('127.0.0.1', PORT)))\n"
       "attempt(lambda: s.sendto(b'x', 0, ('127.0.0.1', PORT)))\n"
       "attempt(lambda: s.sendmsg([b'x'], [], 0x20000000,\n"
-      "                          ('127.0.0.1', PORT)))",
+      "                          ('127.0.0.1', PORT)))\n"
+      "attempt(lambda: s.sendto(b'x', 0x20000000, ('192.0.2.1', 80)))\n"
+      "print(send_first_of_many(s, 'PORT'))",
       {{"PORT", absl::StrCat(listener.port())}})));
   EXPECT_EQ(run->stdout_data(),
-            "ENOPROTOOPT\nENOPROTOOPT\nEACCES\nEACCES\nEACCES\n");
+            "ENOPROTOOPT\nENOPROTOOPT\nECONNREFUSED\nEPIPE\nECONNREFUSED\n"
+            "EACCES\nECONNREFUSED\n")
+      << run->stderr_data();
   EXPECT_FALSE(listener.WasReached());
+  EXPECT_THAT(
+      run->outcome().violations,
+      ElementsAre(Denied("sendto", listener.address(), ECONNREFUSED),
+                  Denied("sendmsg", listener.address(), ECONNREFUSED),
+                  Denied("sendto", "192.0.2.1:80", EACCES),
+                  Denied("sendmmsg", listener.address(), ECONNREFUSED)));
+}
+
+// As on a host whose kernel has no cookie of the server's yet (tcp(7)).
+TEST(LoopbackNetwork, FastOpenReachesItsOwnServer) {
+  const auto run = SharedSandbox().Run(Loopback(
+      "server = serve(); address = server.getsockname()\n"
+      "def met(): return server.accept()[0].recv(100)\n"
+      "def client(): return socket.socket()\n"
+      "s = client(); print(s.sendto(b'one', 0x20000000, address), met())\n"
+      "s.send(b' more'); attempt(lambda: s.sendto(b'x', 0x20000000, address))\n"
+      "s = client()\n"
+      "print(s.sendmsg([b't', b'', b'wo'], [], 0x20000000, address), met())\n"
+      "s = client(); print(send_first_of_many(s, address[1]), met())\n"
+      "s = client(); print(s.sendto(b'', 0x20000000, address))\n"
+      "server.accept()\n"
+      "s = client(); s.setblocking(False)\n"
+      "attempt(lambda: s.sendto(b'x', 0x20000000, address))\n"
+      "peer = server.accept()[0]; s.setblocking(True); s.send(b'later')\n"
+      "print(peer.recv(100)); s.close(); print(peer.recv(100))\n"
+      "s = client()\n"
+      "attempt(lambda: s.sendto(b'x', 0x20000000 | socket.MSG_DONTWAIT, "
+      "address))\n"
+      "s = client(); print(s.sendto(b'x' * 300000, 0x20000000, address) > 9999)"
+      "\n"
+      "libc = ctypes.CDLL(None, use_errno=True)\n"
+      "for address, length in (0, 0), (0, 16), (8, 16):\n"
+      "    s = client()\n"
+      "    print(libc.sendto(s.fileno(), b'x', 1, 0x20000000,\n"
+      "                      ctypes.c_void_p(address), length),\n"
+      "          errno.errorcode[ctypes.get_errno()])\n"
+      "pair = socket.socketpair()[0]\n"
+      "attempt(lambda: pair.send(b'x', 0x20000000))\n"));
+  EXPECT_EQ(run->stdout_data(),
+            "3 b'one'\nEISCONN\n3 b'two'\n[1, 4] b'many'\n0\n"
+            "EINPROGRESS\nb'later'\nb''\nEINPROGRESS\nTrue\n"
+            "-1 EINVAL\n-1 EINVAL\n-1 EFAULT\nENOTSUP\n")
+      << run->stderr_data();
+  EXPECT_THAT(run->outcome().violations, IsEmpty());
 }
 
 TEST(LoopbackNetworkAttack, ANamedUnixSocketStaysOutOfReach) {
@@ -527,6 +588,25 @@ TEST(LoopbackNetworkRace, AnAddressThatChangesMeanwhile) {
   EXPECT_LT(did, acts) << "the other was never tried";
 }
 
+TEST(LoopbackNetworkRace, AnAddressOfFastOpenThatChangesMeanwhile) {
+  const Listener listener;
+  const auto run = SharedSandbox().Run(
+      Racing("address.sin_port = htons(HOST);\n"
+             "for (volatile int i = 0; i < 20000; ++i) {}\n"
+             "address.sin_port = htons(OWN);\n"
+             "for (volatile int i = 0; i < 20000; ++i) {}",
+             "int s = socket(AF_INET, SOCK_STREAM, 0);\n"
+             "did += sendto(s, \"x\", 1, 0x20004000, (void*)&address,\n"
+             "              sizeof(address)) == 1;\n"
+             "close(s); int c;\n"
+             "while ((c = accept(server, 0, 0)) >= 0) close(c);",
+             listener.port()));
+  const auto [acts, did] = Counts(*run);
+  EXPECT_GT(did, 0) << "its own port was never reached: nothing was raced";
+  EXPECT_LT(did, acts) << "the other port was never asked for";
+  EXPECT_FALSE(listener.WasReached());
+}
+
 // The number means the server's own socket at one moment, another at the next.
 TEST(LoopbackNetworkRace, ADescriptorThatChangesMeanwhile) {
   const Listener listener;
@@ -610,6 +690,21 @@ TEST(FullNetwork, EverythingIsReached) {
   EXPECT_THAT(run->outcome().violations, IsEmpty());
   EXPECT_EQ(run->outcome().enforcement.network.level,
             sandbox::EnforcementLevel::kNone);
+}
+
+// Nobody but the program keeps the connection open.
+TEST(FullNetwork, FastOpenIsAConnection) {
+  const auto run = SharedSandbox().Run(With(
+      NetworkAccess::kFull,
+      PythonSpec(absl::StrCat(
+          kTools,
+          "server = serve(); s = socket.socket()\n"
+          "print(s.sendto(b'x', 0x20000000, server.getsockname()))\n"
+          "peer = server.accept()[0]; s.close()\n"
+          "print(peer.recv(9), peer.recv(9))\n"
+          "u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+          "attempt(lambda: u.sendto(b'x', 0x20000000, ('127.0.0.1', 9)))"))));
+  EXPECT_EQ(run->stdout_data(), "1\nb'x' b''\nENOTSUP\n") << run->stderr_data();
 }
 
 TEST(FullNetwork, ListeningAgainIsNoError) {
