@@ -23,6 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "sandbox/base/notification_buffer.h"
+#include "sandbox/paths/path_walk.h"
 #include "sandbox/supervise/metadata_change.h"
 #include "sandbox/supervise/process_memory.h"
 #include "sandbox/supervise/program_memory.h"
@@ -38,6 +39,10 @@ constexpr uint64_t kTemporaryFile = O_TMPFILE;
 constexpr uint64_t kFlagsOfTheFile =
     O_ACCMODE | O_APPEND | O_TRUNC | O_DIRECTORY | O_NOATIME | O_NONBLOCK |
     O_SYNC | O_DIRECT | O_LARGEFILE | kTemporaryFile;
+
+// Of calls that look at an object.
+constexpr uint64_t kKnownObjectFlags =
+    AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE;
 
 // Files of a process's entry that say something of it and nothing of the host.
 constexpr absl::string_view kProcessFiles[] = {
@@ -168,6 +173,53 @@ int ErrorOfRemoving(absl::string_view path, uint64_t flags) {
   return last == ".." ? ENOTEMPTY : EBUSY;
 }
 
+bool Exists(const Place& place) {
+  struct stat status;
+  return place.name.empty() ||
+         fstatat(place.directory.get(), place.name.c_str(), &status,
+                 AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+// What is read of a link on procfs that names the reader; empty: it is none.
+std::string OwnLinkOf(const Place& place, pid_t tid) {
+  if (place.region != Region::kHost ||
+      PathOfDescriptor(place.directory.get()) != "/proc") {
+    return "";
+  }
+  const std::string pid = absl::StrCat(ProcessOf(tid));
+  if (place.name == "self") return pid;
+  return place.name == "thread-self" ? absl::StrCat(pid, "/task/", tid) : "";
+}
+
+// errno(3) of a path that is not one, or too long.
+int ErrorOfReading(pid_t tid, uint64_t address) {
+  char longest[PATH_MAX];
+  return ReadProgramBytes(tid, address, longest, sizeof(longest)) ? ENAMETOOLONG
+                                                                  : EFAULT;
+}
+
+// The real path of what is to be there.
+std::string NameOf(const Place& place) {
+  const std::string directory = PathOfDescriptor(place.directory.get());
+  if (place.name.empty()) return directory;
+  return absl::StrCat(directory == "/" ? "" : directory, "/", place.name);
+}
+
+bool IsLeftToKernel(PathOperation operation) {
+  return operation == PathOperation::kChangeDirectory ||
+         operation == PathOperation::kExecute;
+}
+
+// Whether the call is about what a descriptor is open on (stat(2),
+// AT_EMPTY_PATH).
+bool NamesDescriptor(const PathCall& call, absl::string_view path) {
+  const bool takes_one = call.operation == PathOperation::kStat ||
+                         call.operation == PathOperation::kStatx ||
+                         call.operation == PathOperation::kChangeMetadata;
+  return takes_one && path.empty() && (call.flags & AT_EMPTY_PATH) != 0 &&
+         call.path.directory_fd != AT_FDCWD;
+}
+
 std::string NameToMake(const Place& place) {
   return absl::StrCat(place.name, place.must_be_directory ? "/" : "");
 }
@@ -195,33 +247,26 @@ struct PathBroker::Request {
 
 Place PathBroker::Find(const Request& request, const PathArgument& argument,
                        FinalLink final_link) const {
-  const PathOperation operation = request.call.operation;
-  // A link to what a descriptor is open on: of a file without a name (open(2),
-  // O_TMPFILE).
-  const bool looks_at_processes =
-      operation == PathOperation::kOpen ||
-      operation == PathOperation::kReadLink ||
-      (operation == PathOperation::kLink && final_link == FinalLink::kFollow);
-  return tree_.Find(
-      {request.tid(), grant_.pgid}, argument.directory_fd, request.path,
-      final_link,
-      looks_at_processes ? OwnProcess::kVisible : OwnProcess::kLeftToKernel);
+  return tree_.Find({request.tid(), grant_.pgid}, argument.directory_fd,
+                    request.path, final_link,
+                    IsLeftToKernel(request.call.operation)
+                        ? OwnProcess::kLeftToKernel
+                        : OwnProcess::kVisible);
 }
 
-// What a call is about that leads into the view, with what is to be known of
-// it.
+// What a call is about, with what is to be known of it.
 struct PathBroker::Found {
   Place place;
   UniqueFd object;
   struct stat status = {};
-  // There is no such object, or it is of no concern.
+  // There is no such object, or it is left to the kernel.
   std::optional<BrokeredPath> answer;
 };
 
 PathBroker::Found PathBroker::FindObject(const Request& request) const {
   Found found;
   found.place = Find(request, request.call.path, request.call.final_link);
-  if (!found.place.needs_view) {
+  if (!found.place.needs_view && IsLeftToKernel(request.call.operation)) {
     found.answer = BrokeredPath();
   } else if (found.place.error_number != 0) {
     found.answer = Answered(found.place.error_number);
@@ -244,13 +289,27 @@ BrokeredPath PathBroker::Perform(const seccomp_notif& notification,
   if (call->operation != PathOperation::kGetWorkingDirectory) {
     std::optional<std::string> read =
         ReadProgramString(tid, call->path.address);
-    // The kernel's own answer: EFAULT, ENAMETOOLONG, ENOENT.
-    if (!read.has_value() || read->empty()) return {};
-    path = *std::move(read);
+    const bool is_left =
+        IsLeftToKernel(call->operation) && (!read.has_value() || read->empty());
+    if (is_left) return {};
+    if (!read.has_value() && !NamesDescriptor(*call, "")) {
+      return Answered(ErrorOfReading(tid, call->path.address));
+    }
+    path = std::move(read).value_or("");
+    const bool is_here = path.empty() && (call->flags & AT_EMPTY_PATH) != 0 &&
+                         call->operation != PathOperation::kAccess &&
+                         call->operation != PathOperation::kOpen &&
+                         call->path.directory_fd == AT_FDCWD;
+    if (is_here) path = ".";
   }
   const Request request = {notification, *call, std::move(path), listener,
                            rights};
   if (!rights.valid()) return Answered(EACCES);
+  if (NamesDescriptor(*call, request.path)) return OnDescriptor(request);
+  if (request.path.empty() &&
+      call->operation != PathOperation::kGetWorkingDirectory) {
+    return Answered(ENOENT);
+  }
   switch (call->operation) {
     case PathOperation::kOpen:
       return Open(request);
@@ -286,6 +345,22 @@ BrokeredPath PathBroker::Perform(const seccomp_notif& notification,
 
 // ------------------------------------------------------------------- opening
 
+// Of what is the host's, at `real` or missing there.
+BrokeredPath PathBroker::RefuseOpen(std::string real, uint64_t flags,
+                                    int error_number) const {
+  const bool is_expected =
+      Writes(flags) || (flags & O_CREAT) != 0
+          ? IsExpectedWrite(grant_.writable, real)
+          : grant_.audit != AuditScope::kAll || (flags & O_PATH) != 0 ||
+                error_number != EACCES ||
+                IsExpectedRead(grant_.writable, grant_.readable, real);
+  BrokeredPath refused = Answered(error_number);
+  if (!is_expected && absl::StartsWith(real, "/")) {
+    refused.path = std::move(real);
+  }
+  return refused;
+}
+
 // What Landlock would say, had the program come there itself. A path that the
 // kernel makes of a held object is not the program's to choose.
 bool PathBroker::MayOpen(const std::string& real, uint64_t flags) const {
@@ -306,6 +381,11 @@ bool PathBroker::MayMakeIn(const Place& place) const {
           MayOpen(PathOfDescriptor(place.directory.get()), O_WRONLY));
 }
 
+// What is the run's own, or what the host lets it write, within itself.
+bool PathBroker::MayMove(const Place& from, const Place& to) const {
+  return from.region == to.region && MayMakeIn(from) && MayMakeIn(to);
+}
+
 BrokeredPath PathBroker::Open(const Request& request) const {
   const uint64_t flags = request.call.flags;
   // Its name may be taken by somebody else between looking and making.
@@ -313,8 +393,13 @@ BrokeredPath PathBroker::Open(const Request& request) const {
   for (int i = 0; i < kAttempts; ++i) {
     const Place place =
         Find(request, request.call.path, request.call.final_link);
-    if (!place.needs_view) return {};
-    if (place.error_number != 0) return Answered(place.error_number);
+    if (place.error_number != 0) {
+      if (place.region != Region::kHost) return Answered(place.error_number);
+      return RefuseOpen(
+          ResolveForReport(request.tid(), request.call.path.directory_fd,
+                           request.path),
+          flags & ~uint64_t{O_PATH}, place.error_number);
+    }
     UniqueFd object = OpenPlace(place);
     if (object.valid()) {
       if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) &&
@@ -323,7 +408,11 @@ BrokeredPath PathBroker::Open(const Request& request) const {
       }
       return OpenObject(request, place, std::move(object));
     }
-    if (errno != ENOENT || (flags & O_CREAT) == 0) return Answered(errno);
+    if (errno != ENOENT || (flags & O_CREAT) == 0) {
+      return place.region == Region::kHost
+                 ? RefuseOpen(NameOf(place), flags, errno)
+                 : Answered(errno);
+    }
     BrokeredPath created = Create(request, place);
     const bool again = created.kind == Kind::kAnswered &&
                        created.error_number == EEXIST && (flags & O_EXCL) == 0;
@@ -335,12 +424,9 @@ BrokeredPath PathBroker::Open(const Request& request) const {
 BrokeredPath PathBroker::Create(const Request& request,
                                 const Place& place) const {
   if (!MayMakeIn(place)) {
-    BrokeredPath refused = Answered(EACCES);
-    if (place.region == Region::kHost) {
-      refused.path = absl::StrCat(PathOfDescriptor(place.directory.get()), "/",
-                                  place.name);
-    }
-    return refused;
+    return place.region == Region::kHost
+               ? RefuseOpen(NameOf(place), request.call.flags, EACCES)
+               : Answered(EACCES);
   }
   if (place.must_be_directory) return Answered(EISDIR);
   const mode_t mode = WithoutUmask(request.tid(), request.call.value);
@@ -387,13 +473,7 @@ BrokeredPath PathBroker::OpenObject(const Request& request, const Place& place,
     std::string real = PathOfDescriptor(object.get());
     if (absl::StartsWith(real, "pipe:[")) return OpenPipe(request, object);
     if (!MayOpen(real, flags)) {
-      BrokeredPath refused = Answered(EACCES);
-      const bool is_told = Writes(flags) || (grant_.audit == AuditScope::kAll &&
-                                             (flags & O_PATH) == 0);
-      if (is_told && absl::StartsWith(real, "/")) {
-        refused.path = std::move(real);
-      }
-      return refused;
+      return RefuseOpen(std::move(real), flags, EACCES);
     }
   }
   if (S_ISDIR(status.st_mode) && (flags & O_CREAT) != 0 &&
@@ -467,12 +547,10 @@ BrokeredPath PathBroker::TryAgain(uint64_t call, FifoOpen fifo,
 
 BrokeredPath PathBroker::OnObject(const Request& request) const {
   const PathCall& call = request.call;
-  constexpr uint64_t kKnownFlags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH |
-                                   AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE;
   Found found = FindObject(request);
   if (found.answer.has_value()) return *std::move(found.answer);
   if (call.operation != PathOperation::kAccess &&
-      (call.flags & ~kKnownFlags) != 0) {
+      (call.flags & ~kKnownObjectFlags) != 0) {
     return Answered(EINVAL);
   }
   const UniqueFd& object = found.object;
@@ -502,23 +580,60 @@ BrokeredPath PathBroker::OnObject(const Request& request) const {
     case PathOperation::kListAttributes:
       return Answered(0);
     case PathOperation::kChangeMetadata:
-      if (found.place.region != Region::kOwn) return Answered(EPERM);
-      return Answered(ChangeMetadataOf(object.get(), request.notification));
+      return Change(request, object, found.place.region);
     default:
       return {};
   }
 }
 
+BrokeredPath PathBroker::Change(const Request& request, const UniqueFd& object,
+                                Region region) const {
+  if (region == Region::kOwn) {
+    return Answered(ChangeMetadataOf(object.get(), request.notification));
+  }
+  MetadataChange refused =
+      RefuseChange(object.get(), request.notification.data.nr);
+  BrokeredPath answer = Answered(refused.error_number);
+  answer.path = std::move(refused.forbidden_path);
+  return answer;
+}
+
+// fstat(3) and its like: what a descriptor is open on, the program may look at.
+BrokeredPath PathBroker::OnDescriptor(const Request& request) const {
+  const PathCall& call = request.call;
+  if ((call.flags & ~kKnownObjectFlags) != 0) return Answered(EINVAL);
+  const std::string link =
+      absl::StrCat("/proc/", request.tid(), "/fd/", call.path.directory_fd);
+  if (call.operation == PathOperation::kChangeMetadata) {
+    const UniqueFd object(open(link.c_str(), O_PATH | O_CLOEXEC));
+    if (!object.valid()) return Answered(EBADF);
+    return Change(request, object,
+                  tree_.RegionOf(PathOfDescriptor(object.get())));
+  }
+  if (call.operation == PathOperation::kStat) {
+    struct stat status;
+    if (stat(link.c_str(), &status) != 0) return Answered(EBADF);
+    return request.Give(&status, sizeof(status), 0);
+  }
+  struct statx status = {};
+  if (statx(AT_FDCWD, link.c_str(),
+            static_cast<int>(call.flags & AT_STATX_SYNC_TYPE),
+            static_cast<unsigned>(call.value), &status) != 0) {
+    return Answered(errno == EINVAL ? EINVAL : EBADF);
+  }
+  return request.Give(&status, sizeof(status), 0);
+}
+
 BrokeredPath PathBroker::ReadLink(const Request& request) const {
   const Place place = Find(request, request.call.path, FinalLink::kKeep);
-  if (!place.needs_view) return {};
   if (place.error_number != 0) return Answered(place.error_number);
   if (place.name.empty() || place.must_be_directory) return Answered(EINVAL);
   char target[PATH_MAX];
   const ssize_t size = readlinkat(place.directory.get(), place.name.c_str(),
                                   target, sizeof(target));
   if (size < 0) return Answered(errno);
-  std::string text(target, static_cast<size_t>(size));
+  std::string text = OwnLinkOf(place, request.tid());
+  if (text.empty()) text.assign(target, static_cast<size_t>(size));
   if (place.region == Region::kProcess) text = tree_.Shown(text);
   const auto room = static_cast<int>(request.call.buffer_size);
   if (room <= 0) return Answered(EINVAL);
@@ -548,7 +663,6 @@ BrokeredPath PathBroker::GetWorkingDirectory(const Request& request) const {
 BrokeredPath PathBroker::Make(const Request& request) const {
   const PathCall& call = request.call;
   const Place place = Find(request, call.path, call.final_link);
-  if (!place.needs_view) return {};
   if (place.error_number != 0) return Answered(place.error_number);
   const bool removes = call.operation == PathOperation::kRemove;
   // A directory that is there, as "/", "." or "/tmp".
@@ -556,7 +670,11 @@ BrokeredPath PathBroker::Make(const Request& request) const {
     return Answered(removes ? ErrorOfRemoving(request.path, call.flags)
                             : EEXIST);
   }
-  if (!MayMakeIn(place)) return Answered(EACCES);
+  if (!MayMakeIn(place)) {
+    const bool exists = Exists(place);
+    if (removes) return Answered(exists ? EACCES : ENOENT);
+    return Answered(exists ? EEXIST : EACCES);
+  }
   const int directory = place.directory.get();
   const std::string name = NameToMake(place);
   switch (call.operation) {
@@ -597,21 +715,21 @@ BrokeredPath PathBroker::MoveOrLink(const Request& request) const {
   const PathCall& call = request.call;
   const std::optional<std::string> new_path =
       ReadProgramString(request.tid(), call.second.address);
-  if (!new_path.has_value() || new_path->empty()) return {};
+  if (!new_path.has_value()) {
+    return Answered(ErrorOfReading(request.tid(), call.second.address));
+  }
+  if (new_path->empty()) return Answered(ENOENT);
   const PathCaller caller = {request.tid(), grant_.pgid};
   const Place from = Find(request, call.path, call.final_link);
-  const Place to =
-      tree_.Find(caller, call.second.directory_fd, *new_path,
-                 FinalLink::kKeepAlways, OwnProcess::kLeftToKernel);
-  if (!from.needs_view && !to.needs_view) return {};
+  const Place to = tree_.Find(caller, call.second.directory_fd, *new_path,
+                              FinalLink::kKeepAlways, OwnProcess::kVisible);
   for (const Place* place : {&from, &to}) {
     if (place->error_number != 0) return Answered(place->error_number);
   }
   if (call.operation == PathOperation::kLink) {
     if (to.name.empty()) return Answered(EEXIST);
-    if (from.region != Region::kOwn || to.region != Region::kOwn) {
-      return Answered(EXDEV);
-    }
+    if (!Exists(from)) return Answered(ENOENT);
+    if (!MayMove(from, to)) return Answered(EXDEV);
     if (from.name.empty()) {
       return AnsweredBy(linkat(AT_FDCWD, LinkTo(from.directory).c_str(),
                                to.directory.get(), NameToMake(to).c_str(),
@@ -621,9 +739,8 @@ BrokeredPath PathBroker::MoveOrLink(const Request& request) const {
                              to.directory.get(), NameToMake(to).c_str(), 0));
   }
   if (from.name.empty() || to.name.empty()) return Answered(EBUSY);
-  if (from.region != Region::kOwn || to.region != Region::kOwn) {
-    return Answered(EXDEV);
-  }
+  if (!Exists(from)) return Answered(ENOENT);
+  if (!MayMove(from, to)) return Answered(EXDEV);
   return AnsweredBy(static_cast<int>(
       syscall(__NR_renameat2, from.directory.get(), NameToMake(from).c_str(),
               to.directory.get(), NameToMake(to).c_str(),
@@ -636,9 +753,7 @@ BrokeredPath PathBroker::Truncate(const Request& request) const {
   const UniqueFd& object = found.object;
   std::string real = PathOfDescriptor(object.get());
   if (!MayOpen(real, O_WRONLY)) {
-    BrokeredPath refused = Answered(EACCES);
-    refused.path = std::move(real);
-    return refused;
+    return RefuseOpen(std::move(real), O_WRONLY, EACCES);
   }
   return Answered(ChangeLengthOf(object.get(), request.notification,
                                  grant_.file_bytes, request.listener));
