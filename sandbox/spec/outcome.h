@@ -31,6 +31,9 @@ enum class OutcomeKind {
   kNetworkViolation,
 };
 
+// Whether a compile step's result was kept from an earlier one.
+enum class CompileCacheUse { kNone, kMiss, kHit };
+
 struct Usage {
   absl::Duration wall_time;
   absl::Duration cpu_user;
@@ -40,6 +43,8 @@ struct Usage {
   // Written by the program, delivered or not.
   uint64_t stdout_bytes = 0;
   uint64_t stderr_bytes = 0;
+  // With kHit nothing else is here: nothing was used.
+  CompileCacheUse compile_cache = CompileCacheUse::kNone;
 };
 
 struct CollectedFile {
