@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "gtest/gtest.h"
+#include "tests/kernel/race.h"
 #include "tests/kernel/virtual_run.h"
 
 namespace cordon::testing {
@@ -18,69 +19,29 @@ namespace {
 
 using sandbox::ExecutionSpec;
 
-// Two threads: `other` goes on and on while `body` does its work, `RaceSeconds`
-// long, and counts in `did` what it was given of its own and in `reached` what
-// of the host's.
+// Its directories: /tmp/dir is the run's own, with a link to its file
+// /box/own, and /tmp/away is a link out of them, until they change places.
 ExecutionSpec Racing(const std::string& other, const std::string& body) {
-  ExecutionSpec spec = CommandSpec({"./race"});
-  spec.files = {
-      {"race.c",
-       absl::StrReplaceAll(
-           "#define _GNU_SOURCE\n"
-           "#include <fcntl.h>\n#include <pthread.h>\n"
-           "#include <stdio.h>\n#include <string.h>\n"
-           "#include <sys/stat.h>\n#include <sys/syscall.h>\n"
-           "#include <time.h>\n#include <unistd.h>\n"
-           "static volatile int over;\n"
-           "static char path[64] = \"/box/own\";\n"
-           "static int own_fd, other_fd, at_fd;\n"
-           "static double now(void) {\n"
-           "  struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t);\n"
-           "  return t.tv_sec + t.tv_nsec / 1e9;\n"
-           "}\n"
-           "static void pause_(void) {\n"
-           "  __asm__ volatile(\"\" ::: \"memory\");\n"
-           "  for (volatile int i = 0; i < 5000; ++i) {}\n"
-           "}\n"
-           "static int is_own(int fd) {\n"
-           "  char c = 0; if (fd < 0) return -1;\n"
-           "  if (read(fd, &c, 1) != 1) c = 0;\n"
-           "  close(fd); return c == 'o';\n"
-           "}\n"
-           "static void* other(void* p) {\n"
-           "  while (!over) { OTHER } return p;\n"
-           "}\n"
-           "int main(void) {\n"
-           "  int f = open(\"/box/own\", O_CREAT | O_WRONLY, 0600);\n"
-           "  if (f < 0 || write(f, \"o\", 1) != 1) return 1;\n"
-           "  mkdir(\"/tmp/dir\", 0700); link(\"own\", "
-           "\"/tmp/dir/hostname\");\n"
-           "  symlink(\"/etc\", \"/tmp/away\");\n"
-           "  own_fd = open(\"/tmp/dir\", O_RDONLY);\n"
-           "  other_fd = open(\"/etc\", O_PATH);\n"
-           "  at_fd = dup(own_fd);\n"
-           "  if (other_fd < 0 || at_fd < 0) return 2;\n"
-           "  pthread_t t; pthread_create(&t, 0, other, 0);\n"
-           "  long acts = 0, did = 0, reached = 0;\n"
-           "  for (double end = now() + SECONDS; now() < end; ++acts) {"
-           " BODY }\n"
-           "  over = 1; pthread_join(t, 0);\n"
-           "  printf(\"%d %d %ld\\n\", did > 0, did < acts, "
-           "reached);\n"
-           "}\n",
-           {{"OTHER", other},
-            {"BODY", body},
-            {"SECONDS", absl::StrCat(RaceSeconds())}}),
-       sandbox::FileMode::kRegular}};
-  spec.program.limits = RaceLimits();
-  spec.compile =
-      CommandSpec({"/usr/bin/gcc", "-O1", "-pthread", "race.c", "-o", "race"})
-          .program;
-  return spec;
+  return RaceSpec({.declarations = "static char path[64] = \"/box/own\";\n"
+                                   "static int own_fd, other_fd, at_fd;\n"
+                                   "static int is_own(int fd) {\n"
+                                   "  char c = 0; if (fd < 0) return -1;\n"
+                                   "  if (read(fd, &c, 1) != 1) c = 0;\n"
+                                   "  close(fd); return c == 'o';\n"
+                                   "}\n",
+                   .setup =
+                       "int f = open(\"/box/own\", O_CREAT | O_WRONLY, 0600);\n"
+                       "if (f < 0 || write(f, \"o\", 1) != 1) return 1;\n"
+                       "mkdir(\"/tmp/dir\", 0700);\n"
+                       "link(\"own\", \"/tmp/dir/hostname\");\n"
+                       "symlink(\"/etc\", \"/tmp/away\");\n"
+                       "own_fd = open(\"/tmp/dir\", O_RDONLY);\n"
+                       "other_fd = open(\"/etc\", O_PATH);\n"
+                       "at_fd = dup(own_fd);\n"
+                       "if (other_fd < 0 || at_fd < 0) return 2;\n",
+                   .other = other,
+                   .body = body});
 }
-
-// Both were met, and nothing of the host's was reached.
-constexpr const char* kRaced = "1 1 0\n";
 
 constexpr const char* kRead =
     "int got = is_own(OPEN); did += got == 1; reached += got == 0;";
