@@ -37,10 +37,22 @@ int main(int argc, char** argv) {
   pthread_t thread;
   if (pthread_create(&thread, 0, other, 0) != 0) return 1;
   long acts = 0, did = 0, reached = 0;
-  for (double end = now() + SECONDS; now() < end; ++acts) { BODY }
+  int done[KINDS] = {0}, refused[KINDS] = {0};
+  for (double end = now() + SECONDS; now() < end; ++acts) {
+    const int kind = acts % KINDS;
+    const long before = did;
+    { BODY }
+    ++(did > before ? done : refused)[kind];
+  }
   over = 1;
   pthread_join(thread, 0);
-  printf("%d %d %ld\n", did > 0, did < acts, reached);
+  int all_done = 1, all_refused = 1;
+  for (int i = 0; i < KINDS; ++i) {
+    all_done &= done[i] > 0;
+    all_refused &= refused[i] > 0;
+    fprintf(stderr, "kind %d: %d done, %d not\n", i, done[i], refused[i]);
+  }
+  printf("%d %d %ld\n", all_done, all_refused, reached);
 }
 )";
 
@@ -54,6 +66,7 @@ sandbox::ExecutionSpec RaceSpec(const Race& race) {
                                 {"SETUP", race.setup},
                                 {"OTHER", race.other},
                                 {"BODY", race.body},
+                                {"KINDS", absl::StrCat(race.kinds)},
                                 {"SECONDS", absl::StrCat(RaceSeconds())}}),
                  sandbox::FileMode::kRegular}};
   spec.program.limits = RaceLimits();

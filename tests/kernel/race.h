@@ -23,16 +23,17 @@ struct Race {
   // In main, before there is a second thread.
   std::string setup;
   // Over and over while `body` is, which goes on for RaceSeconds: `acts` is
-  // how often it was done before. It counts in `did` what it was given of its
-  // own, and in `reached` what of the host's. `pause_()` gives the other side
-  // time for a call.
+  // how often it was done before, and `kind` goes from 0 to `kinds` - 1. It
+  // counts in `did` what it was given of its own, and in `reached` what of the
+  // host's. `pause_()` gives the other side time for a call.
   std::string other;
   std::string body;
+  int kinds = 1;
 };
 
 sandbox::ExecutionSpec RaceSpec(const Race& race);
 
-// What it prints when both outcomes were met, and nothing was reached.
+// What it prints when each kind was done and was not, and nothing was reached.
 inline constexpr char kRaced[] = "1 1 0\n";
 
 }  // namespace cordon::testing

@@ -1,12 +1,21 @@
 // Races on calls that a program makes once more, at the supervisor's word, with
 // its threads held meanwhile (sandbox/supervise/call_redirects.h).
 
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "tests/kernel/attack.h"
+#include "tests/kernel/directory_race.h"
+#include "tests/kernel/race.h"
 #include "tests/kernel/virtual_run.h"
 
 namespace cordon::testing {
@@ -14,6 +23,114 @@ namespace {
 
 using sandbox::ExecutionSpec;
 using sandbox::OutcomeKind;
+
+// ------------------------------------------------------------------ programs
+
+// A program of the host's that everybody may execute, outside of every view.
+// It exits with 1, and the run's own in its place with 7.
+class HostProgram {
+ public:
+  HostProgram() : path_(directory_.path() + "/victim") {
+    if (!directory_.made()) return;
+    std::error_code error;
+    std::filesystem::copy_file("/bin/false", path_, error);
+    EXPECT_FALSE(error) << error.message();
+    EXPECT_EQ(chmod(path_.c_str(), 0755), 0);
+  }
+  ~HostProgram() { unlink(path_.c_str()); }
+  HostProgram(const HostProgram&) = delete;
+  HostProgram& operator=(const HostProgram&) = delete;
+
+  const std::string& directory() const { return directory_.path(); }
+  const std::string& path() const { return path_; }
+  // Not where this user can make none: then there is nothing to execute.
+  bool made() const { return directory_.made(); }
+
+ private:
+  const HostDirectory directory_;
+  const std::string path_;
+};
+
+Race ExecutingRace(const HostProgram& outside) {
+  Race race = DirectoryRace(outside.directory(), "victim");
+  race.declarations +=
+      "#include <sys/wait.h>\n"
+      "static char path[64] = VICTIM;\n"
+      // vfork(2): the other thread goes on in the same memory.
+      "static int execute(const char* name) {\n"
+      "  char* arguments[] = {\"x\", \"y\", 0}; int status = 0;\n"
+      "  const pid_t child = vfork();\n"
+      "  if (child == 0) { execv(name, arguments); _exit(3); }\n"
+      "  while (child > 0 && waitpid(child, &status, 0) < 0) {}\n"
+      "  return WEXITSTATUS(status); }\n"
+      "static void script(const char* name, const char* interpreter) {\n"
+      "  FILE* f = fopen(name, \"w\"); fprintf(f, \"#!%s\\n\", interpreter);\n"
+      "  fclose(f); chmod(name, 0700); }\n";
+  race.setup = "if (argc > 1) return 7;\n" + race.setup +
+               "unlink(VICTIM);\n"
+               "if (link(\"/box/race\", VICTIM)) return 4;\n";
+  return race;
+}
+
+void ExpectRaced(const Race& race) {
+  const auto run = RunVirtual(RaceSpec(race));
+  EXPECT_EQ(run->stdout_data(), kRaced)
+      << run->stderr_data() << run->outcome().message;
+}
+
+// The directory of the program, or of a script's interpreter.
+TEST(VirtualFilesystemRace, NoProgramOutsideIsExecuted) {
+  const HostProgram outside;
+  Race race = ExecutingRace(outside);
+  race.setup += "script(\"/box/script\", VICTIM);\n";
+  race.kinds = 2;
+  race.body =
+      "const int code = execute(kind == 0 ? VICTIM : \"/box/script\");\n"
+      "did += code == 7; reached += code == 1;";
+  ExpectRaced(race);
+  // It would be, by anybody else.
+  if (outside.made()) {
+    EXPECT_EQ(Free(absl::StrCat("import subprocess\nreturn subprocess.call(['",
+                                outside.path(), "'])")),
+              "1");
+  }
+}
+
+// The path in memory, and a script's first line.
+TEST(VirtualFilesystemRace, WhatIsExecutedChangesMeanwhile) {
+  const HostProgram outside;
+  Race race = ExecutingRace(outside);
+  race.setup +=
+      "script(\"/tmp/turns\", VICTIM);\n"
+      "script(\"/tmp/others\", OUTSIDE \"/victim\");\n";
+  race.other =
+      "strcpy(path, OUTSIDE \"/victim\"); pause_(); strcpy(path, VICTIM);\n"
+      "renameat2(AT_FDCWD, \"/tmp/turns\", AT_FDCWD, \"/tmp/others\",\n"
+      "          RENAME_EXCHANGE); pause_();";
+  race.kinds = 2;
+  race.body =
+      "const int code = execute(kind == 0 ? path : \"/tmp/turns\");\n"
+      "did += code == 7; reached += code == 1;";
+  ExpectRaced(race);
+}
+
+// Where a run may go is not the supervisor's to say, but for the processes of
+// others.
+TEST(VirtualFilesystemRace, AnothersWorkingDirectoryIsNotEntered) {
+  struct stat here;
+  ASSERT_EQ(stat(".", &here), 0);
+  Race race = DirectoryRace(absl::StrCat("/proc/", getpid()), "own");
+  race.setup += "mkdir(\"/tmp/dir/cwd\", 0700);\n";
+  race.body = absl::StrCat(
+      "struct stat s = {0}; const int r = chdir(\"/tmp/dir/cwd\");\n"
+      "stat(\".\", &s); chdir(\"/\"); did += r == 0;\n"
+      "reached += r == 0 && s.st_ino == ",
+      here.st_ino, " && s.st_dev == ", here.st_dev, ";");
+  ExpectRaced(race);
+  EXPECT_EQ(Free(absl::StrCat("os.chdir('/proc/", getpid(), "/cwd')")), "done");
+}
+
+// ------------------------------------------------------------- held threads
 
 // A signal's handler runs where the redirected call keeps its path.
 TEST(VirtualFilesystemRace, HandlersOfSignalsWhileCallsAreRedirected) {

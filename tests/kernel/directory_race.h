@@ -1,0 +1,43 @@
+// Races on a directory of the run's own that changes places with a link out of
+// it, for runs with a file system of their own.
+//
+//   Race race = DirectoryRace("/etc", "hostname");
+//   race.body = "struct stat s; did += stat(VICTIM, &s) == 0;";
+//   const auto run = RunVirtual(RaceSpec(race));
+
+#ifndef CORDON_TESTS_KERNEL_DIRECTORY_RACE_H_
+#define CORDON_TESTS_KERNEL_DIRECTORY_RACE_H_
+
+#include <string>
+
+#include "tests/kernel/race.h"
+
+namespace cordon::testing {
+
+// /tmp/dir is the run's own directory, with a link `name` to its file /box/own,
+// which holds "o". /tmp/away is a link to `outside`. They change places. VICTIM
+// is the file's name, and OUTSIDE where the link leads; is_own(fd) closes the
+// descriptor and says 1 for the run's own file, 0 for another, -1 for none.
+Race DirectoryRace(const std::string& outside, const std::string& name);
+
+// A directory of the host's that everybody may write to, where this user may
+// make one that no run sees its own in place of; else one that exists.
+class HostDirectory {
+ public:
+  HostDirectory();
+  // Finds out whether nothing was made in it.
+  ~HostDirectory();
+  HostDirectory(const HostDirectory&) = delete;
+  HostDirectory& operator=(const HostDirectory&) = delete;
+
+  const std::string& path() const { return path_; }
+  bool made() const { return made_; }
+
+ private:
+  std::string path_;
+  bool made_ = false;
+};
+
+}  // namespace cordon::testing
+
+#endif  // CORDON_TESTS_KERNEL_DIRECTORY_RACE_H_
