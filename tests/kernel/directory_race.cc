@@ -14,6 +14,7 @@ Race DirectoryRace(const std::string& outside, const std::string& name) {
                                        "#define VICTIM \"/tmp/dir/",
                                        name,
                                        "\"\n"
+                                       "static int tmp_fd;\n"
                                        "static int is_own(int fd) {\n"
                                        "  char c = 0; if (fd < 0) return -1;\n"
                                        "  if (read(fd, &c, 1) != 1) c = 0;\n"
@@ -23,10 +24,14 @@ Race DirectoryRace(const std::string& outside, const std::string& name) {
               "int f = open(\"/box/own\", O_CREAT | O_WRONLY, 0600);\n"
               "if (f < 0 || write(f, \"o\", 1) != 1) return 2;\n"
               "if (mkdir(\"/tmp/dir\", 0700) || link(\"own\", VICTIM) ||\n"
-              "    symlink(OUTSIDE, \"/tmp/away\")) return 3;\n",
+              "    symlink(OUTSIDE, \"/tmp/away\")) return 3;\n"
+              "if ((tmp_fd = open(\"/tmp\", O_RDONLY)) < 0) return 4;\n",
+          // By names beneath a descriptor, which the supervisor leaves to the
+          // kernel: it performs one call of a run at a time, and would wait
+          // with this one until the other is over.
           .other =
-              "renameat2(AT_FDCWD, \"/tmp/dir\", AT_FDCWD, \"/tmp/away\","
-              " RENAME_EXCHANGE); pause_();\n",
+              "renameat2(tmp_fd, \"dir\", tmp_fd, \"away\", RENAME_EXCHANGE);\n"
+              "pause_();\n",
           .body = ""};
 }
 

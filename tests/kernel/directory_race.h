@@ -18,6 +18,8 @@ namespace cordon::testing {
 // which holds "o". /tmp/away is a link to `outside`. They change places. VICTIM
 // is the file's name, and OUTSIDE where the link leads; is_own(fd) closes the
 // descriptor and says 1 for the run's own file, 0 for another, -1 for none.
+// tmp_fd is the directory /tmp. What the other thread does to names it does
+// beneath such a descriptor, or it waits until the supervisor is idle.
 Race DirectoryRace(const std::string& outside, const std::string& name);
 
 // A directory of the host's that everybody may write to, where this user may

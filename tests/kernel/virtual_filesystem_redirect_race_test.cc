@@ -103,10 +103,11 @@ TEST(VirtualFilesystemRace, WhatIsExecutedChangesMeanwhile) {
   race.setup +=
       "script(\"/tmp/turns\", VICTIM);\n"
       "script(\"/tmp/others\", OUTSIDE \"/victim\");\n";
-  race.other =
-      "strcpy(path, OUTSIDE \"/victim\"); pause_(); strcpy(path, VICTIM);\n"
-      "renameat2(AT_FDCWD, \"/tmp/turns\", AT_FDCWD, \"/tmp/others\",\n"
-      "          RENAME_EXCHANGE); pause_();";
+  const std::string turn =
+      "renameat2(tmp_fd, \"turns\", tmp_fd, \"others\", RENAME_EXCHANGE);\n"
+      "pause_();\n";
+  race.other = "strcpy(path, OUTSIDE \"/victim\");\n" + turn +
+               "strcpy(path, VICTIM);\n" + turn;
   race.kinds = 2;
   race.body =
       "const int code = execute(kind == 0 ? path : \"/tmp/turns\");\n"
