@@ -7,6 +7,8 @@
 #ifndef CORDON_SANDBOX_PATHS_PATH_WALK_H_
 #define CORDON_SANDBOX_PATHS_PATH_WALK_H_
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -15,6 +17,9 @@
 #include "sandbox/paths/virtual_tree.h"
 
 namespace cordon::sandbox {
+
+// The process of a thread; `tid` itself where /proc does not tell.
+pid_t ProcessOf(pid_t tid);
 
 class PathWalk {
  public:
@@ -36,6 +41,8 @@ class PathWalk {
 
   bool Begin(int directory_fd, absl::string_view path);
   bool IsPlainlyHost() const;
+  // Of such a path: all of it at once, or all but its last name.
+  Step TakePlainly();
   bool SeesProcesses() const;
   // Whether the last name's link is not followed.
   bool EndsIn(bool is_last) const;

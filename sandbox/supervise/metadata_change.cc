@@ -165,6 +165,13 @@ bool MayChange(const WritableView& writable, absl::string_view path,
 
 }  // namespace
 
+MetadataChange RefuseChange(int fd, int number) {
+  return {.error_number = number == __NR_truncate ? EACCES : EPERM,
+          .forbidden_path = WouldHaveBeenChanged(fd, number)
+                                ? PathOfDescriptor(fd)
+                                : std::string()};
+}
+
 int ChangeMetadataOf(int fd, const seccomp_notif& notification) {
   const auto& args = notification.data.args;
   switch (notification.data.nr) {
@@ -219,11 +226,8 @@ MetadataChange ChangeMetadata(const seccomp_notif& notification,
   if (!path.has_value()) return {.error_number = EFAULT};
   const UniqueFd fd = OpenTarget(tid, target, *path);
   if (!fd.valid()) return {.error_number = errno};
-  std::string where = PathOfDescriptor(fd.get());
-  if (!MayChange(grant.writable, where, number)) {
-    if (!WouldHaveBeenChanged(fd.get(), number)) where.clear();
-    return {.error_number = number == __NR_truncate ? EACCES : EPERM,
-            .forbidden_path = std::move(where)};
+  if (!MayChange(grant.writable, PathOfDescriptor(fd.get()), number)) {
+    return RefuseChange(fd.get(), number);
   }
   if (number == __NR_truncate) {
     return {.error_number = ChangeLengthOf(fd.get(), notification,

@@ -210,6 +210,22 @@ uint64_t Address(size_t offset) {
   return reinterpret_cast<uint64_t>(memory + offset);
 }
 
+// Whether the program may be let go on with it, whatever it makes of the path
+// meanwhile: it looks at none, or only the program itself can do it.
+bool MayGoOn(const seccomp_data& call) {
+  switch (call.nr) {
+    case __NR_chdir:
+    case __NR_execve:
+    case __NR_getcwd:
+      return true;
+    case __NR_utimensat:
+    case __NR_futimesat:
+      return call.args[1] == 0;
+    default:
+      return false;
+  }
+}
+
 // As the call wants them, for the most part.
 void FillArguments(Reader& reader, bool is_at, seccomp_data& call) {
   constexpr size_t kHalf = kMemoryBytes / 2;
@@ -279,6 +295,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       broker.Perform(notification, /*listener=*/-1, rights);
   Check(done.error_number >= 0 && done.error_number <= kMaxErrno,
         "not an errno");
+  Check(done.kind != BrokeredPath::Kind::kUnconcerned ||
+            MayGoOn(notification.data),
+        "a call on a path was to go on");
   Check(done.kind != BrokeredPath::Kind::kHanded, "something was handed over");
   if (done.kind == BrokeredPath::Kind::kElsewhere &&
       notification.data.nr == __NR_execve) {

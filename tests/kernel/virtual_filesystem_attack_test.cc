@@ -49,9 +49,9 @@ TEST(VirtualFilesystemAttack, TheHostsTemporaryFilesAreNowhere) {
       "for way in ways:\n"
       "    os.symlink(way, 'link'); attempt(lambda: read('link'))\n"
       "    attempt(lambda: read('/box/link')); os.unlink('link')\n"
+      "fd = os.open('/usr', os.O_PATH)\n"
+      "attempt(lambda: read('../tmp/' + rest, dir_fd=fd))\n"
       "for name in '/', '/usr':\n"
-      "    fd = os.open(name, os.O_PATH)\n"
-      "    attempt(lambda: read('../tmp/' + rest, dir_fd=fd))\n"
       "    os.chdir(name); attempt(lambda: read('../tmp/' + rest))\n"
       "os.chdir('/box')\n"
       "attempt(lambda: os.link(path, '/box/hard'))\n"
@@ -61,31 +61,31 @@ TEST(VirtualFilesystemAttack, TheHostsTemporaryFilesAreNowhere) {
       "write(path, 'mine'); attempt(lambda: read(path))\n");
   const auto run = RunTools(act);
   EXPECT_EQ(run->stdout_data(),
-            Repeated("ENOENT\n", 9 + 18 + 4 + 4) + "DONE mine\n")
+            Repeated("ENOENT\n", 9 + 18 + 3 + 4) + "DONE mine\n")
       << run->stderr_data();
   EXPECT_EQ(file.content(), "secret");
   EXPECT_EQ(Free(absl::StrCat("return open('", file.path(), "').read()")),
             "secret");
 }
 
-// What the program may not open it may still hold, by its path alone.
+// Not even by their path alone, which the host's metadata would hang on.
 TEST(VirtualFilesystemAttack, FilesOutsideTheViewStayShut) {
   const auto run = RunTools(
       "path = '/etc/hostname'\n"
-      "fd = os.open(path, os.O_PATH); etc = os.open('/etc', os.O_PATH)\n"
+      "attempt(lambda: os.open(path, os.O_PATH))\n"
+      "attempt(lambda: os.open('/etc', os.O_PATH))\n"
       "os.symlink(path, 'file'); os.symlink('/etc', 'directory')\n"
       "ways = [path, '/box/file', '/box/directory/hostname',\n"
-      "        '/tmp/../etc/hostname', '/proc/self/fd/%d' % fd,\n"
-      "        '/dev/fd/%d' % fd, '/proc/self/fd/%d/hostname' % etc,\n"
-      "        '/proc/self/root' + path, '/proc/thread-self/fd/%d' % fd,\n"
-      "        '/proc/%d/fd/%d' % (os.getpid(), fd)]\n"
+      "        '/tmp/../etc/hostname', '/proc/self/root' + path,\n"
+      "        '/proc/thread-self/root' + path,\n"
+      "        '/proc/%d/root/etc/hostname' % os.getpid()]\n"
       "for way in ways: attempt(lambda: read(way))\n"
       "attempt(lambda: os.listdir('/box/directory'))\n"
-      "attempt(lambda: os.listdir('/proc/self/fd/%d' % etc))\n"
-      "os.chdir('/etc'); attempt(lambda: read('../etc/hostname'))\n"
+      "os.chdir('/etc'); attempt(lambda: os.listdir('.'))\n"
+      "attempt(lambda: read('../etc/hostname'))\n"
       "attempt(lambda: read('/box/../etc/hostname'))\n"
       "attempt(lambda: read('/box/../usr/bin/env')[1:4])\n");
-  EXPECT_EQ(run->stdout_data(), Repeated("EACCES\n", 14) + "DONE ELF\n")
+  EXPECT_EQ(run->stdout_data(), Repeated("EACCES\n", 13) + "DONE ELF\n")
       << run->stderr_data();
   EXPECT_EQ(Free("return len(open('/etc/hostname').read()) > 0"), "True");
 }
@@ -135,8 +135,9 @@ TEST(VirtualFilesystemAttack, TheDirectoriesStayWhereTheyAre) {
       "attempt(lambda: os.listdir(os.path.dirname(above)))\n"
       "os.rename(box + '/d', '/tmp/d'); attempt(lambda: os.listdir('/tmp'))\n");
   // ENOENT where the host's name for them is in /tmp.
-  EXPECT_EQ(absl::StrReplaceAll(run->stdout_data(),
-                                {{"EXDEV", "EACCES"}, {"ENOENT", "EACCES"}}),
+  EXPECT_EQ(absl::StrReplaceAll(run->stdout_data(), {{"EXDEV", "EACCES"},
+                                                     {"ENOENT", "EACCES"},
+                                                     {"EBUSY", "EACCES"}}),
             "DONE x\n" + Repeated("EACCES\n", 6) + "DONE ['d']\n")
       << run->stderr_data();
 }
@@ -147,16 +148,17 @@ TEST(VirtualFilesystemAttack, OtherProcessesEntriesStayShut) {
   const std::string act = absl::StrCat(
       "other = ", getpid(),
       "\n"
-      "entry = '/proc/%d' % other; fd = os.open(entry, os.O_PATH)\n"
+      "entry = '/proc/%d' % other\n"
+      "attempt(lambda: os.open(entry, os.O_PATH))\n"
       "os.symlink(entry, 'link')\n"
       "ways = [entry + '/status', '/box/link/status',\n"
       "        '/proc/self/../%d/status' % other,\n"
-      "        '/proc/self/fd/%d/status' % fd,\n"
       "        '/proc/self/task/../../%d/status' % other,\n"
       "        '/dev/../proc/%d/environ' % other,\n"
       "        entry + '/cwd/x', entry + '/fd/0', '/proc/1/status']\n"
       "for way in ways: attempt(lambda: read(way))\n"
-      "attempt(lambda: read('status', dir_fd=fd))\n"
+      "for way in entry, '/box/link', entry + '/exe', entry + '/fd/0':\n"
+      "    attempt(lambda: os.stat(way)); os.access(way, 0) and print('seen')\n"
       "os.chdir(entry); attempt(lambda: read('status'))\n"
       "attempt(lambda: read('./environ')); os.chdir('task')\n"
       "attempt(lambda: read('%d/status' % other))\n"
@@ -168,8 +170,64 @@ TEST(VirtualFilesystemAttack, OtherProcessesEntriesStayShut) {
       "os.kill(child, 9)\n");
   const auto run = RunTools(act);
   EXPECT_EQ(run->stdout_data(),
-            Repeated("EACCES\n", 14) + Repeated("DONE Name:\t\n", 2))
+            Repeated("EACCES\n", 1 + 8 + 4 + 4) + Repeated("DONE Name:\t\n", 2))
       << run->stderr_data();
+}
+
+// A descriptor may be what such a call is about, or a path.
+TEST(VirtualFilesystemAttack, MetadataOfTheHostsTemporaryFilesIsNowhere) {
+  const HostFile file("outside");
+  const auto run = RunTools(absl::StrCat(
+      "path = '", file.path(),
+      "'.encode()\n"
+      "libc = ctypes.CDLL(None, use_errno=True)\n"
+      "buffer = ctypes.create_string_buffer(256)\n"
+      "def call(number, *arguments):\n"
+      "    at = [ctypes.c_long(a) if isinstance(a, int) else a\n"
+      "          for a in arguments]\n"
+      "    if libc.syscall(number, *at) == 0: return 'found'\n"
+      "    raise OSError(ctypes.get_errno(), '')\n"
+      "AT, EMPTY = -100, 0x1000\n"
+      "usr = os.open('/usr', os.O_RDONLY)\n"
+      "for fd in AT, usr, 99:\n"
+      "    attempt(lambda: call(262, fd, path, buffer, EMPTY))\n"
+      "    attempt(lambda: call(332, fd, path, EMPTY, 0x7ff, buffer))\n"
+      "attempt(lambda: call(439, AT, path, 0, EMPTY))\n"
+      "for act in os.stat, os.lstat, os.statvfs, os.readlink, os.listxattr:\n"
+      "    attempt(lambda: act(path))\n"
+      "print(os.access(path, os.F_OK))\n"
+      "# Of the run's own, and of what it holds.\n"
+      "write('/tmp/own'); own = os.open('/tmp/own', os.O_RDONLY)\n"
+      "attempt(lambda: call(262, AT, b'/tmp/own', buffer, EMPTY))\n"
+      "def size(): return ctypes.c_long.from_buffer(buffer, 48).value\n"
+      "call(262, own, b'', buffer, EMPTY); print(size())\n"
+      "call(332, own, b'', EMPTY, 0x7ff, buffer)\n"
+      "print(ctypes.c_long.from_buffer(buffer, 40).value)\n"
+      "os.chdir('/tmp'); call(262, AT, b'', buffer, EMPTY)\n"
+      "print(ctypes.c_ulong.from_buffer(buffer, 8).value == "
+      "os.stat('/tmp').st_ino)\n"
+      "reader, writer = os.pipe(); pair = socket.socketpair()\n"
+      "for fd in reader, 1, pair[0].fileno(): attempt(lambda: call(262, fd, "
+      "b'', buffer, "
+      "EMPTY))\n"
+      "attempt(lambda: call(262, 99, b'', buffer, EMPTY))\n"
+      "attempt(lambda: call(262, own, b'', buffer, 0))\n"
+      "attempt(lambda: call(262, own, b'', buffer, EMPTY | 1))\n"
+      "attempt(lambda: call(262, AT, 8, buffer, 0))\n"
+      "attempt(lambda: call(262, AT, b'x' * 5000, buffer, 0))\n"
+      "attempt(lambda: call(262, own, b'', 8, EMPTY))\n"
+      "attempt(lambda: os.chown(own, os.getuid(), os.getgid()))\n"
+      "attempt(lambda: call(260, own, b'', os.getuid(), os.getgid(), EMPTY))\n"
+      "attempt(lambda: call(260, usr, b'', os.getuid(), os.getgid(), "
+      "EMPTY))\n"));
+  EXPECT_EQ(run->stdout_data(),
+            Repeated("ENOENT\n", 12) + "False\nDONE found\n1\n1\nTrue\n" +
+                Repeated("DONE found\n", 3) +
+                "EBADF\nENOENT\nEINVAL\nEFAULT\nENAMETOOLONG\nEFAULT\n"
+                "DONE None\nDONE found\nEPERM\n")
+      << run->stderr_data();
+  EXPECT_EQ(Free(absl::StrCat("return os.stat('", file.path(), "').st_size")),
+            "6");
 }
 
 // The supervisor may read more links of /proc than the program, and is "self"

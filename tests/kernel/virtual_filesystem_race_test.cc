@@ -42,6 +42,22 @@ TEST(VirtualFilesystemRace, APathThatChangesMeanwhile) {
   ExpectRaced(race);
 }
 
+// A directory that the program is in by a race, as chdir(2) is its own.
+TEST(VirtualFilesystemRace, ADirectoryOfTheHostsThatTheProgramIsIn) {
+  const HostFile file("outside");
+  Race race = DirectoryRace("/usr", "own");
+  race.declarations += "static char path[64] = \"/tmp\";\n";
+  race.other =
+      "strcpy(path, \"/tmp\"); pause_(); strcpy(path, \"/usr\"); pause_();";
+  race.body = absl::StrReplaceAll(
+      "struct stat s; char c[99] = \"\"; chdir(path); getcwd(c, 99);\n"
+      "reached += stat(\"NAME\", &s) == 0 || access(\"NAME\", 0) == 0 ||\n"
+      "           open(\"NAME\", O_RDONLY) >= 0;\n"
+      "did += !strcmp(c, \"/tmp\");",
+      {{"NAME", file.path().substr(sizeof("/tmp/") - 1)}});
+  ExpectRaced(race);
+}
+
 TEST(VirtualFilesystemRace, ADirectoryThatChangesMeanwhile) {
   ExpectRaced(Reading("open(VICTIM, O_RDONLY)"));
 }
@@ -51,7 +67,7 @@ TEST(VirtualFilesystemRace, ADescriptorThatChangesMeanwhile) {
   race.declarations += "static int own_fd, other_fd, at_fd;\n";
   race.setup +=
       "own_fd = open(\"/tmp/dir\", O_RDONLY);\n"
-      "other_fd = open(OUTSIDE, O_PATH); at_fd = dup(own_fd);\n"
+      "other_fd = open(\"/usr\", O_RDONLY); at_fd = dup(own_fd);\n"
       "if (other_fd < 0 || at_fd < 0) return 4;\n";
   race.other =
       "dup2(other_fd, at_fd); pause_(); dup2(own_fd, at_fd); pause_();";

@@ -484,31 +484,26 @@ void AddSends(NetworkAccess network, Rows& rows) {
   Add(Sys::sendmmsg, {fast_open(3)}, Allow(), kReason, rows);
 }
 
-// Calls on a path that nothing else is asked about. One with AT_EMPTY_PATH, as
-// fstat(3) makes, names its file by a descriptor, and so does utimensat(2)
-// without a path.
+// Calls on a path that nothing else is asked about. Without a path,
+// utimensat(2) names its file by a descriptor.
 void AskAboutPaths(Rows& rows) {
   struct PathCalls {
     std::vector<Sys> calls;
     std::vector<Rule> by_descriptor;
   };
-  const auto empty_path = [](int flags) {
-    return std::vector<Rule>{{{AnyBitSet32(flags, AT_EMPTY_PATH)}, Allow()}};
-  };
   const PathCalls all[] = {
-      {{Sys::open,     Sys::openat,    Sys::stat,       Sys::lstat,
-        Sys::access,   Sys::faccessat, Sys::faccessat2, Sys::readlink,
-        Sys::mkdir,    Sys::mkdirat,   Sys::mknod,      Sys::mknodat,
-        Sys::symlink,  Sys::symlinkat, Sys::unlink,     Sys::unlinkat,
-        Sys::rmdir,    Sys::rename,    Sys::renameat,   Sys::renameat2,
-        Sys::link,     Sys::linkat,    Sys::chmod,      Sys::fchmodat,
-        Sys::chown,    Sys::lchown,    Sys::fchownat,   Sys::fchmodat2,
-        Sys::utime,    Sys::utimes,    Sys::truncate,   Sys::statfs,
-        Sys::getxattr, Sys::lgetxattr, Sys::listxattr,  Sys::llistxattr,
-        Sys::chdir,    Sys::getcwd,    Sys::readlinkat, Sys::execve},
+      {{Sys::open,       Sys::openat,    Sys::stat,       Sys::lstat,
+        Sys::access,     Sys::faccessat, Sys::faccessat2, Sys::readlink,
+        Sys::mkdir,      Sys::mkdirat,   Sys::mknod,      Sys::mknodat,
+        Sys::symlink,    Sys::symlinkat, Sys::unlink,     Sys::unlinkat,
+        Sys::rmdir,      Sys::rename,    Sys::renameat,   Sys::renameat2,
+        Sys::link,       Sys::linkat,    Sys::chmod,      Sys::fchmodat,
+        Sys::chown,      Sys::lchown,    Sys::fchownat,   Sys::fchmodat2,
+        Sys::utime,      Sys::utimes,    Sys::truncate,   Sys::statfs,
+        Sys::getxattr,   Sys::lgetxattr, Sys::listxattr,  Sys::llistxattr,
+        Sys::chdir,      Sys::getcwd,    Sys::readlinkat, Sys::execve,
+        Sys::newfstatat, Sys::statx},
        {}},
-      {{Sys::newfstatat}, empty_path(3)},
-      {{Sys::statx}, empty_path(2)},
       {{Sys::utimensat, Sys::futimesat}, {{{Equals64(1, 0)}, Allow()}}},
   };
   for (const PathCalls& group : all) {
