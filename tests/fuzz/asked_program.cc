@@ -61,6 +61,10 @@ void Tell(Shared& shared) {
         name->length = 0;
       }
     }
+    shared.listens[i] = 0;
+    socklen_t length = sizeof(shared.listens[i]);
+    syscall(__NR_getsockopt, AskedProgram::kFirstFd + i, SOL_SOCKET,
+            SO_ACCEPTCONN, &shared.listens[i], &length);
   }
 }
 

@@ -38,9 +38,11 @@ class AskedProgram {
   struct Shared {
     int64_t number;
     uint64_t arguments[6];
-    // What getsockname(2) and getpeername(2) say of its descriptors.
+    // What getsockname(2) and getpeername(2) say of its descriptors, and which
+    // listen.
     Name names[kFds];
     Name peers[kFds];
+    int listens[kFds];
     // What a register may point to.
     char memory[1024];
     int listener;

@@ -272,7 +272,7 @@ TEST(UnixSocketRace, ADirectoryOfTheViewThatChangesMeanwhile) {
     if (away == "/tmp") {
       race.body = "const int kind = 1;\n" + race.body;
     }
-    const auto run = RunVirtual(RaceSpec(race));
+    const auto run = RunSwapping(race);
     EXPECT_EQ(run->stdout_data(), kRaced) << run->stderr_data() << away;
     EXPECT_NE(access(name.c_str(), F_OK), 0) << "it was made outside";
     EXPECT_NE(access((away + "/" + name.substr(5)).c_str(), F_OK), 0) << away;

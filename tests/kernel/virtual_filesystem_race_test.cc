@@ -28,7 +28,7 @@ Race Reading(const std::string& open) {
 }
 
 void ExpectRaced(const Race& race) {
-  const auto run = RunVirtual(RaceSpec(race));
+  const auto run = RunSwapping(race);
   EXPECT_EQ(run->stdout_data(), kRaced)
       << run->stderr_data() << run->outcome().message;
 }
@@ -75,15 +75,12 @@ TEST(VirtualFilesystemRace, ADescriptorThatChangesMeanwhile) {
 }
 
 TEST(VirtualFilesystemRace, AFileThatBecomesALinkMeanwhile) {
-  Race race = Reading("open(\"/tmp/x\", O_RDONLY)");
-  race.declarations += "static int box_fd;\n";
-  race.setup += "box_fd = open(\"/box\", O_RDONLY);\n";
-  race.other =
-      "symlinkat(\"/etc/hostname\", tmp_fd, \"l\"); pause_();\n"
-      "renameat(tmp_fd, \"l\", tmp_fd, \"x\"); pause_();\n"
-      "linkat(box_fd, \"own\", tmp_fd, \"y\", 0);\n"
-      "renameat(tmp_fd, \"y\", tmp_fd, \"x\"); pause_();";
-  race.body = "truncate(\"/tmp/x\", 1); chmod(\"/tmp/x\", 0600);\n" + race.body;
+  Race race = Reading("open(\"/tmp/dir\", O_RDONLY)");
+  race.declarations += "#undef OUTSIDE\n#define OUTSIDE \"/etc/hostname\"\n";
+  race.setup +=
+      "unlink(VICTIM); rmdir(\"/tmp/dir\"); link(\"own\", \"/tmp/dir\");\n";
+  race.body =
+      "truncate(\"/tmp/dir\", 1); chmod(\"/tmp/dir\", 0600);\n" + race.body;
   ExpectRaced(race);
 }
 
