@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "sandbox/paths/path_request.h"
@@ -38,11 +39,6 @@ std::string OwnLinkOf(const Place& place, pid_t tid) {
   const std::string pid = absl::StrCat(ProcessOf(tid));
   if (place.name == "self") return pid;
   return place.name == "thread-self" ? absl::StrCat(pid, "/task/", tid) : "";
-}
-
-bool IsLeftToKernel(PathOperation operation) {
-  return operation == PathOperation::kChangeDirectory ||
-         operation == PathOperation::kExecute;
 }
 
 // Whether the call is about what a descriptor is open on (stat(2),
@@ -97,18 +93,13 @@ int ErrorOfReading(pid_t tid, uint64_t address) {
 Place PathBroker::Find(const Request& request, const PathArgument& argument,
                        FinalLink final_link) const {
   return tree_.Find({request.tid(), grant_.pgid}, argument.directory_fd,
-                    request.path, final_link,
-                    IsLeftToKernel(request.call.operation)
-                        ? OwnProcess::kLeftToKernel
-                        : OwnProcess::kVisible);
+                    request.path, final_link);
 }
 
 PathBroker::Found PathBroker::FindObject(const Request& request) const {
   Found found;
   found.place = Find(request, request.call.path, request.call.final_link);
-  if (!found.place.needs_view && IsLeftToKernel(request.call.operation)) {
-    found.answer = BrokeredPath();
-  } else if (found.place.error_number != 0) {
+  if (found.place.error_number != 0) {
     found.answer = Answered(found.place.error_number);
   } else {
     found.object = OpenPlace(found.place);
@@ -129,9 +120,6 @@ BrokeredPath PathBroker::Perform(const seccomp_notif& notification,
   if (call->operation != PathOperation::kGetWorkingDirectory) {
     std::optional<std::string> read =
         ReadProgramString(tid, call->path.address);
-    const bool is_left =
-        IsLeftToKernel(call->operation) && (!read.has_value() || read->empty());
-    if (is_left) return {};
     if (!read.has_value() && !NamesDescriptor(*call, "")) {
       return Answered(ErrorOfReading(tid, call->path.address));
     }
@@ -144,6 +132,7 @@ BrokeredPath PathBroker::Perform(const seccomp_notif& notification,
   }
   const Request request = {notification, *call, std::move(path), listener,
                            rights};
+  if (!request.IsStillThere()) return Answered(ESRCH);
   if (!rights.valid()) return Answered(EACCES);
   if (NamesDescriptor(*call, request.path)) return OnDescriptor(request);
   if (request.path.empty() &&
@@ -227,12 +216,17 @@ BrokeredPath PathBroker::OnObject(const Request& request) const {
 BrokeredPath PathBroker::Change(const Request& request, const UniqueFd& object,
                                 Region region) const {
   if (region == Region::kOwn) {
-    return Answered(ChangeMetadataOf(object.get(), request.notification));
+    return Answered(
+        ChangeMetadataOf(object.get(), request.notification, request.listener));
   }
   MetadataChange refused =
       RefuseChange(object.get(), request.notification.data.nr);
   BrokeredPath answer = Answered(refused.error_number);
-  answer.path = std::move(refused.forbidden_path);
+  // Not a pipe, and not an entry of the run's own processes.
+  if (region == Region::kHost &&
+      absl::StartsWith(refused.forbidden_path, "/")) {
+    answer.path = std::move(refused.forbidden_path);
+  }
   return answer;
 }
 
@@ -248,15 +242,30 @@ BrokeredPath PathBroker::OnDescriptor(const Request& request) const {
     return Change(request, object,
                   tree_.RegionOf(PathOfDescriptor(object.get())));
   }
+  // The links of a program that its own user may not read are root's
+  // (proc_pid_fd(5)).
+  const auto look = [&request](absl::FunctionRef<int()> at) {
+    int result = at();
+    if (result != 0 && errno == EACCES) {
+      request.rights.GiveBack();
+      result = at();
+      request.rights.Take();
+    }
+    return result == 0;
+  };
   if (call.operation == PathOperation::kStat) {
     struct stat status;
-    if (stat(link.c_str(), &status) != 0) return Answered(EBADF);
+    if (!look([&] { return stat(link.c_str(), &status); })) {
+      return Answered(EBADF);
+    }
     return request.Give(&status, sizeof(status), 0);
   }
   struct statx status = {};
-  if (statx(AT_FDCWD, link.c_str(),
-            static_cast<int>(call.flags & AT_STATX_SYNC_TYPE),
-            static_cast<unsigned>(call.value), &status) != 0) {
+  if (!look([&] {
+        return statx(AT_FDCWD, link.c_str(),
+                     static_cast<int>(call.flags & AT_STATX_SYNC_TYPE),
+                     static_cast<unsigned>(call.value), &status);
+      })) {
     return Answered(errno == EINVAL ? EINVAL : EBADF);
   }
   return request.Give(&status, sizeof(status), 0);
@@ -265,7 +274,9 @@ BrokeredPath PathBroker::OnDescriptor(const Request& request) const {
 BrokeredPath PathBroker::ReadLink(const Request& request) const {
   const Place place = Find(request, request.call.path, FinalLink::kKeep);
   if (place.error_number != 0) return Answered(place.error_number);
-  if (place.name.empty() || place.must_be_directory) return Answered(EINVAL);
+  if (place.name.empty() || place.must_be_directory) {
+    return Answered(OpenPlace(place).valid() ? EINVAL : errno);
+  }
   char target[PATH_MAX];
   const ssize_t size = readlinkat(place.directory.get(), place.name.c_str(),
                                   target, sizeof(target));
@@ -299,8 +310,8 @@ BrokeredPath PathBroker::GetWorkingDirectory(const Request& request) const {
 std::optional<Place> PathBroker::FindSocket(pid_t tid,
                                             absl::string_view path) const {
   if (path.empty()) return std::nullopt;
-  Place place = tree_.Find({tid, grant_.pgid}, AT_FDCWD, path, FinalLink::kKeep,
-                           OwnProcess::kLeftToKernel);
+  Place place =
+      tree_.Find({tid, grant_.pgid}, AT_FDCWD, path, FinalLink::kKeep);
   if (!place.needs_view) return std::nullopt;
   return place;
 }

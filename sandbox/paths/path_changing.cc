@@ -77,7 +77,9 @@ BrokeredPath PathBroker::Make(const Request& request) const {
     case PathOperation::kMakeSymlink: {
       const std::optional<std::string> target =
           ReadProgramString(request.tid(), call.buffer);
-      if (!target.has_value()) return Answered(EFAULT);
+      if (!target.has_value() || !request.IsStillThere()) {
+        return Answered(EFAULT);
+      }
       return AnsweredBy(symlinkat(target->c_str(), directory, name.c_str()));
     }
     case PathOperation::kMakeDirectory:
@@ -111,11 +113,12 @@ BrokeredPath PathBroker::MoveOrLink(const Request& request) const {
   if (!new_path.has_value()) {
     return Answered(ErrorOfReading(request.tid(), call.second.address));
   }
+  if (!request.IsStillThere()) return Answered(ESRCH);
   if (new_path->empty()) return Answered(ENOENT);
   const PathCaller caller = {request.tid(), grant_.pgid};
   const Place from = Find(request, call.path, call.final_link);
   const Place to = tree_.Find(caller, call.second.directory_fd, *new_path,
-                              FinalLink::kKeepAlways, OwnProcess::kVisible);
+                              FinalLink::kKeepAlways);
   for (const Place* place : {&from, &to}) {
     if (place->error_number != 0) return Answered(place->error_number);
   }

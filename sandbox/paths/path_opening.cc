@@ -30,6 +30,10 @@ constexpr uint64_t kFlagsOfTheFile =
     O_ACCMODE | O_APPEND | O_TRUNC | O_DIRECTORY | O_NOATIME | O_NONBLOCK |
     O_SYNC | O_DIRECT | O_LARGEFILE | kTemporaryFile;
 
+// Of what is no directory. open(3) ends the process that has the bits of
+// O_TMPFILE and no mode.
+constexpr uint64_t kFlagsOfAPipe = kFlagsOfTheFile & ~kTemporaryFile;
+
 // Files of a process's entry that say something of it and nothing of the host.
 constexpr absl::string_view kProcessFiles[] = {
     "auxv",         "cmdline",   "comm",      "environ",      "fd",
@@ -69,9 +73,10 @@ bool HasMetWriter(const UniqueFd& reader) {
   return size > 0 || (size < 0 && errno == EAGAIN);
 }
 
-// The real path of what is to be there.
+// The real path of what is to be there; empty where the kernel does not say.
 std::string NameOf(const Place& place) {
   const std::string directory = PathOfDescriptor(place.directory.get());
+  if (directory.empty()) return "";
   if (place.name.empty()) return directory;
   return absl::StrCat(directory == "/" ? "" : directory, "/", place.name);
 }
@@ -116,6 +121,9 @@ bool PathBroker::MayMakeIn(const Place& place) const {
 
 BrokeredPath PathBroker::Open(const Request& request) const {
   const uint64_t flags = request.call.flags;
+  // As Linux since 6.4: before, it could make a file.
+  constexpr uint64_t kNewDirectory = O_CREAT | O_DIRECTORY;
+  if ((flags & kNewDirectory) == kNewDirectory) return Answered(EINVAL);
   // Its name may be taken by somebody else between looking and making.
   constexpr int kAttempts = 16;
   for (int i = 0; i < kAttempts; ++i) {
@@ -180,6 +188,9 @@ BrokeredPath PathBroker::OpenObject(const Request& request, const Place& place,
   if (fstat(object.get(), &status) != 0) return Answered(errno);
   // A descriptor of a path alone cannot be handed over (seccomp_unotify(2)):
   // one for reading takes its place, where there can be one.
+  if ((flags & O_DIRECTORY) != 0 && !S_ISDIR(status.st_mode)) {
+    return Answered(ENOTDIR);
+  }
   if ((flags & O_PATH) != 0 && !S_ISDIR(status.st_mode) &&
       !S_ISREG(status.st_mode)) {
     return Answered(EOPNOTSUPP);
@@ -200,7 +211,9 @@ BrokeredPath PathBroker::OpenObject(const Request& request, const Place& place,
   } else {
     std::string real = PathOfDescriptor(object.get());
     if (absl::StartsWith(real, "pipe:[")) return OpenPipe(request, object);
-    if (!MayOpen(real, flags)) {
+    // Where it is the kernel does not say of a name longer than PATH_MAX.
+    const bool is_own_and_deep = real.empty() && place.region == Region::kOwn;
+    if (!is_own_and_deep && !MayOpen(real, flags)) {
       return RefuseOpen(std::move(real), flags, EACCES);
     }
   }
@@ -235,7 +248,7 @@ BrokeredPath PathBroker::OpenPipe(const Request& request,
   request.rights.GiveBack();
   const UniqueFd file(
       open(LinkTo(pipe).c_str(),
-           static_cast<int>(flags & kFlagsOfTheFile) | O_CLOEXEC));
+           static_cast<int>(flags & kFlagsOfAPipe) | O_CLOEXEC));
   const int error = errno;
   request.rights.Take();
   if (!file.valid()) return Answered(error);
@@ -249,7 +262,7 @@ BrokeredPath PathBroker::TryAgain(uint64_t call, FifoOpen fifo,
   const bool was_open = end.valid();
   if (!was_open) {
     end.Reset(open(LinkTo(fifo.fifo).c_str(),
-                   static_cast<int>(flags & kFlagsOfTheFile) | O_NONBLOCK |
+                   static_cast<int>(flags & kFlagsOfAPipe) | O_NONBLOCK |
                        O_NOCTTY | O_CLOEXEC));
   }
   const auto wait = [&] {

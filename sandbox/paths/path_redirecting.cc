@@ -60,19 +60,18 @@ BrokeredPath PathBroker::ChangeDirectory(const Request& request) const {
   if (const int error = CheckAccess(found.object, X_OK); error != 0) {
     return Answered(error);
   }
-  return {.kind = Kind::kElsewhere,
-          .path = PathOfDescriptor(found.object.get())};
+  if (!found.place.needs_view) return {};
+  std::string path = PathOfDescriptor(found.object.get());
+  if (path.empty()) return Answered(ENAMETOOLONG);
+  return {.kind = Kind::kElsewhere, .path = std::move(path)};
 }
 
 // The kernel would look for a script's interpreter where the host has it, and
 // tell it a name of the script that the run does not know (execve(2)).
 BrokeredPath PathBroker::Execute(const Request& request) const {
   const Place place = Find(request, request.call.path, FinalLink::kFollow);
-  if (!place.needs_view &&
-      (place.region != Region::kOwn || place.error_number != 0)) {
-    return {};
-  }
   if (place.error_number != 0) return Answered(place.error_number);
+  if (!place.needs_view && place.region != Region::kOwn) return {};
   const UniqueFd object = OpenPlace(place);
   struct stat status;
   if (!object.valid() || fstat(object.get(), &status) != 0) {
@@ -95,9 +94,8 @@ BrokeredPath PathBroker::Execute(const Request& request) const {
   if (interpreter.empty()) {
     return place.needs_view ? std::move(elsewhere) : BrokeredPath();
   }
-  const Place found =
-      tree_.Find({request.tid(), grant_.pgid}, AT_FDCWD, interpreter.front(),
-                 FinalLink::kFollow, OwnProcess::kLeftToKernel);
+  const Place found = tree_.Find({request.tid(), grant_.pgid}, AT_FDCWD,
+                                 interpreter.front(), FinalLink::kFollow);
   if (!place.needs_view && !found.needs_view) return {};
   elsewhere.path = interpreter.front();
   if (found.needs_view) {

@@ -53,11 +53,14 @@ struct PathBroker::Request {
   RunRights& rights;
 
   pid_t tid() const { return static_cast<pid_t>(notification.pid); }
+  // Whether what was read before was the caller's: an id is used again when its
+  // thread is gone. (-1: nobody is, nor gives answers.)
+  bool IsStillThere() const {
+    return listener < 0 || IsAwaited(listener, notification.id);
+  }
   // Writes to the caller's memory, if it is still the caller's.
   BrokeredPath Give(const void* data, size_t size, int64_t value) const {
-    const auto still_there = [this] {
-      return IsAwaited(listener, notification.id);
-    };
+    const auto still_there = [this] { return IsStillThere(); };
     const bool given = size == 0 || WriteProgramBytes(tid(), call.buffer, data,
                                                       size, still_there);
     return Answered(given ? 0 : EFAULT, value);

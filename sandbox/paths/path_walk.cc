@@ -82,12 +82,6 @@ bool IsOnProcfs(const UniqueFd& directory) {
 
 }  // namespace
 
-// What is reached through the view the kernel would not come to: then nothing
-// of it is left to the kernel.
-bool PathWalk::SeesProcesses() const {
-  return own_process_ == OwnProcess::kVisible || needs_view_;
-}
-
 bool PathWalk::EndsIn(bool is_last) const {
   return is_last && (final_link_ == FinalLink::kKeepAlways ||
                      (final_link_ == FinalLink::kKeep && !must_be_directory_));
@@ -173,15 +167,10 @@ PathWalk::Step PathWalk::GoToObject(UniqueFd object) {
                         process_path_.begin() + kProcAndProcess);
     const bool may_be_seen =
         std::all_of(process_path_.begin(), process_path_.end(), IsPartOfEntry);
-    if (SeesProcesses() && may_be_seen &&
-        IsOfRun(static_cast<int>(process_path_.size()))) {
-      needs_view_ = true;
-    } else if (SeesProcesses()) {
+    if (!may_be_seen || !IsOfRun(static_cast<int>(process_path_.size()))) {
       return Fail(EACCES);
-    } else {  // The kernel's to decide.
-      region_ = Region::kHost;
-      process_path_.clear();
     }
+    needs_view_ = true;
   }
   if (region_ == Region::kHost && IsHidden(real)) {
     needs_view_ = true;
@@ -258,7 +247,7 @@ bool PathWalk::IsPlainlyHost() const {
       return false;
     }
     if (spot == Spot::kVar && *name == "tmp") return false;
-    if (spot == Spot::kProc && own_process_ == OwnProcess::kVisible &&
+    if (spot == Spot::kProc &&
         (*name == "self" || *name == "thread-self" || IsNumber(*name))) {
       return false;
     }
@@ -398,7 +387,7 @@ PathWalk::Step PathWalk::TakeInHost(const std::string& name, bool is_last) {
     case Spot::kDev:
       if (name == "shm") return GoToMount(VirtualTree::kSharedMemory);
       // As most systems have them, and whether this one does.
-      if (SeesProcesses() && !EndsIn(is_last)) {
+      if (!EndsIn(is_last)) {
         if (name == "fd") return FollowLink("/proc/self/fd");
         if (name == "stdin") return FollowLink("/proc/self/fd/0");
         if (name == "stdout") return FollowLink("/proc/self/fd/1");
@@ -409,8 +398,8 @@ PathWalk::Step PathWalk::TakeInHost(const std::string& name, bool is_last) {
       if (name == "tmp") return GoToMount(VirtualTree::kTemporary);
       break;
     case Spot::kProc:
-      if (SeesProcesses() && !EndsIn(is_last) &&
-          (name == "self" || name == "thread-self" || IsNumber(name))) {
+      if (IsNumber(name)) return GoToProcess(name);
+      if (!EndsIn(is_last) && (name == "self" || name == "thread-self")) {
         return GoToProcess(name);
       }
       break;
@@ -476,12 +465,9 @@ Place PathWalk::Run(int directory_fd, absl::string_view path) {
       step = Fail(ENAMETOOLONG);
       break;
     }
-    if (IsPlainlyHost()) {
-      if (own_process_ == OwnProcess::kLeftToKernel) return place;
-      if (rest_.size() > 1) {
-        step = TakePlainly();
-        continue;
-      }
+    if (rest_.size() > 1 && IsPlainlyHost()) {
+      step = TakePlainly();
+      continue;
     }
     const std::string name = std::move(rest_.back());
     rest_.pop_back();

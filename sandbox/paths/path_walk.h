@@ -24,11 +24,8 @@ pid_t ProcessOf(pid_t tid);
 class PathWalk {
  public:
   PathWalk(const VirtualTree& tree, const PathCaller& caller,
-           FinalLink final_link, OwnProcess own_process)
-      : tree_(tree),
-        caller_(caller),
-        final_link_(final_link),
-        own_process_(own_process) {}
+           FinalLink final_link)
+      : tree_(tree), caller_(caller), final_link_(final_link) {}
 
   // Once.
   Place Run(int directory_fd, absl::string_view path);
@@ -43,7 +40,6 @@ class PathWalk {
   bool IsPlainlyHost() const;
   // Of such a path: all of it at once, or all but its last name.
   Step TakePlainly();
-  bool SeesProcesses() const;
   // Whether the last name's link is not followed.
   bool EndsIn(bool is_last) const;
   void Push(absl::string_view path);
@@ -69,7 +65,6 @@ class PathWalk {
   const VirtualTree& tree_;
   const PathCaller caller_;
   const FinalLink final_link_;
-  const OwnProcess own_process_;
 
   // Where the walk is.
   Region region_ = Region::kHost;

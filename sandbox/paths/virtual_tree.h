@@ -56,11 +56,6 @@ enum class FinalLink {
   kKeepAlways,
 };
 
-// Whether the entries of processes are looked at, and what is plainly the
-// host's. What is left to the kernel are calls that it makes on the run's
-// behalf and Landlock binds: to execute, and to change to a directory.
-enum class OwnProcess { kVisible, kLeftToKernel };
-
 enum class Region {
   // Of no concern: the host's.
   kHost,
@@ -75,8 +70,7 @@ struct Place {
   // Whether the kernel's own walk would not come here.
   bool needs_view = false;
   // A directory, and one component in it, of something that may not exist. With
-  // an empty name `directory` is the very thing, whatever it is. Both empty
-  // where the rest is left to the kernel, which `needs_view` excludes.
+  // an empty name `directory` is the very thing, whatever it is.
   UniqueFd directory;
   std::string name;
   // The path ended in '/'.
@@ -108,7 +102,7 @@ class VirtualTree {
 
   // As openat(2) takes `directory_fd` and `path`, which is not empty.
   Place Find(const PathCaller& caller, int directory_fd, absl::string_view path,
-             FinalLink final_link, OwnProcess own_process) const;
+             FinalLink final_link) const;
 
   // The name that a run knows `real` by, which is `real` outside of its
   // directories.

@@ -5,6 +5,7 @@
 #include <asm/unistd.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -128,7 +129,7 @@ int ReadTimes(pid_t tid, int number, uint64_t address, timespec (&times)[2]) {
   return 0;
 }
 
-int ChangeTimes(int fd, const seccomp_notif& notification) {
+int ChangeTimes(int fd, const seccomp_notif& notification, int listener) {
   const seccomp_data& call = notification.data;
   const bool has_directory =
       call.nr == __NR_utimensat || call.nr == __NR_futimesat;
@@ -138,6 +139,8 @@ int ChangeTimes(int fd, const seccomp_notif& notification) {
     const int error = ReadTimes(static_cast<pid_t>(notification.pid), call.nr,
                                 address, times);
     if (error != 0) return error;
+    // They may have been another process's if the caller died.
+    if (listener >= 0 && !IsAwaited(listener, notification.id)) return ESRCH;
   }
   return ErrnoOf(
       utimensat(fd, "", address == 0 ? nullptr : times, AT_EMPTY_PATH));
@@ -147,7 +150,9 @@ int ChangeTimes(int fd, const seccomp_notif& notification) {
 bool WouldHaveBeenChanged(int fd, int number) {
   struct stat status;
   if (fstat(fd, &status) != 0) return false;
-  if (number != __NR_truncate) return status.st_uid == geteuid();
+  // Of a thread that has the run's rights (run_rights.h).
+  const auto uid = static_cast<uid_t>(setfsuid(static_cast<uid_t>(-1)));
+  if (number != __NR_truncate) return status.st_uid == uid;
   return S_ISREG(status.st_mode) &&
          faccessat(AT_FDCWD, LinkTo(fd).c_str(), W_OK, AT_EACCESS) == 0;
 }
@@ -172,7 +177,7 @@ MetadataChange RefuseChange(int fd, int number) {
                                 : std::string()};
 }
 
-int ChangeMetadataOf(int fd, const seccomp_notif& notification) {
+int ChangeMetadataOf(int fd, const seccomp_notif& notification, int listener) {
   const auto& args = notification.data.args;
   switch (notification.data.nr) {
     case __NR_chmod:
@@ -186,7 +191,7 @@ int ChangeMetadataOf(int fd, const seccomp_notif& notification) {
     case __NR_fchownat:
       return ChangeOwner(fd, args[2], args[3]);
     default:
-      return ChangeTimes(fd, notification);
+      return ChangeTimes(fd, notification, listener);
   }
 }
 
@@ -233,7 +238,8 @@ MetadataChange ChangeMetadata(const seccomp_notif& notification,
     return {.error_number = ChangeLengthOf(fd.get(), notification,
                                            grant.file_bytes, grant.listener)};
   }
-  return {.error_number = ChangeMetadataOf(fd.get(), notification)};
+  return {.error_number =
+              ChangeMetadataOf(fd.get(), notification, grant.listener)};
 }
 
 }  // namespace cordon::sandbox

@@ -50,9 +50,10 @@ std::vector<Bytes> PiecesOf(const seccomp_notif& notification) {
     return {{notification.data.args[1], notification.data.args[2]}};
   }
   const std::optional<msghdr> header = CopyHeader(notification);
-  constexpr size_t kMost = 1024;  // UIO_MAXIOV, readv(2)
-  if (!header.has_value() || header->msg_iovlen > kMost) return {};
-  std::vector<iovec> vectors(header->msg_iovlen);
+  if (!header.has_value()) return {};
+  // Each may be a page that is on a disk yet, and this is everybody's thread.
+  constexpr size_t kMostPieces = 4;
+  std::vector<iovec> vectors(std::min<size_t>(header->msg_iovlen, kMostPieces));
   if (!vectors.empty() &&
       !ReadProgramBytes(ThreadOf(notification),
                         reinterpret_cast<uint64_t>(header->msg_iov),
@@ -103,6 +104,12 @@ int SendFlags(const seccomp_notif& notification) {
   const auto& args = notification.data.args;
   return static_cast<int>(notification.data.nr == __NR_sendmsg ? args[2]
                                                                : args[3]);
+}
+
+uint64_t MessageCount(const seccomp_notif& notification) {
+  return notification.data.nr == __NR_sendmmsg
+             ? notification.data.args[2] & UINT32_MAX
+             : 1;
 }
 
 std::optional<std::string> CopyData(const seccomp_notif& notification,

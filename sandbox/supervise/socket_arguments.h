@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -36,8 +37,11 @@ bool Sends(const seccomp_notif& notification);
 // Of a call that sends: its flags (send(2)).
 int SendFlags(const seccomp_notif& notification);
 
-// The first `most` bytes that it sends, of its first message. nullopt: they
-// cannot be read.
+// How many messages it sends.
+uint64_t MessageCount(const seccomp_notif& notification);
+
+// The first `most` bytes that it sends, of the first few pieces of its first
+// message. nullopt: they cannot be read.
 std::optional<std::string> CopyData(const seccomp_notif& notification,
                                     size_t most);
 

@@ -601,6 +601,7 @@ BrokeredCall SocketBroker::FinishConnect(ino_t inode,
 // has no cookie of the other end yet: first the one, then the other.
 BrokeredCall SocketBroker::SendFirst(const seccomp_notif& notification,
                                      int listener) {
+  if (MessageCount(notification) == 0) return {};
   const ino_t inode = SocketOf(notification);
   Socket* const socket = Find(inode);
   if (socket == nullptr && WasLetGo(inode)) return {.error_number = EISCONN};
@@ -618,14 +619,16 @@ BrokeredCall SocketBroker::SendFirst(const seccomp_notif& notification,
   return connected ? SendData(own, notification, listener) : call;
 }
 
-// Right after connecting there is room for this much (BoundBuffers); a program
-// sends the rest as it does after any call that took a part (send(2)).
+// A request's first part; a program sends the rest as it does after any call
+// that took a part (send(2)). If the caller has died, its id and what was read
+// may be another's by now.
 BrokeredCall SocketBroker::SendData(const UniqueFd& socket,
                                     const seccomp_notif& notification,
                                     int listener) {
-  constexpr size_t kMost = 64 << 10;
+  constexpr size_t kMost = 4096;
   const std::optional<std::string> data = CopyData(notification, kMost);
   if (!data.has_value()) return {.error_number = EFAULT};
+  if (!IsAwaited(listener, notification.id)) return {.error_number = ESRCH};
   const int flags = SendFlags(notification) & MSG_MORE;
   const ssize_t sent = ::send(socket.get(), data->data(), data->size(),
                               flags | MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -62,7 +62,7 @@ void Supervision::PerformSocketCall(const seccomp_notif& notification,
     // Another thread waits for it, or too many do.
     if (performed.waits) performed.error_number = EALREADY;
   }
-  if (!performed.forbidden_address.empty()) {
+  if (!performed.forbidden_address.empty() && IsWaiting(notification.id)) {
     violation.address = std::move(performed.forbidden_address);
     violation.action = plan_.on_violation.For(violation.kind);
     if (violation.action == ViolationAction::kTerminate) {

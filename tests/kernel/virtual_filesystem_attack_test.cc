@@ -159,18 +159,18 @@ TEST(VirtualFilesystemAttack, OtherProcessesEntriesStayShut) {
       "for way in ways: attempt(lambda: read(way))\n"
       "for way in entry, '/box/link', entry + '/exe', entry + '/fd/0':\n"
       "    attempt(lambda: os.stat(way)); os.access(way, 0) and print('seen')\n"
-      "os.chdir(entry); attempt(lambda: read('status'))\n"
-      "attempt(lambda: read('./environ')); os.chdir('task')\n"
-      "attempt(lambda: read('%d/status' % other))\n"
-      "attempt(lambda: read('../status'))\n"
+      "for way in entry, entry + '/task', '/proc/self/../%d' % other:\n"
+      "    attempt(lambda: os.lstat(way)); attempt(lambda: os.chdir(way))\n"
+      "os.chdir('/proc'); attempt(lambda: os.lstat(str(other)))\n"
+      "attempt(lambda: os.chdir(str(other))); os.chdir('/box')\n"
       "attempt(lambda: read('/proc/self/status'))\n"
       "child = os.fork()\n"
       "if child == 0: time.sleep(60)\n"
       "attempt(lambda: read('/proc/%d/status' % child))\n"
       "os.kill(child, 9)\n");
   const auto run = RunTools(act);
-  EXPECT_EQ(run->stdout_data(),
-            Repeated("EACCES\n", 1 + 8 + 4 + 4) + Repeated("DONE Name:\t\n", 2))
+  EXPECT_EQ(run->stdout_data(), Repeated("EACCES\n", 1 + 8 + 4 + 6 + 2) +
+                                    Repeated("DONE Name:\t\n", 2))
       << run->stderr_data();
 }
 
@@ -230,6 +230,68 @@ TEST(VirtualFilesystemAttack, MetadataOfTheHostsTemporaryFilesIsNowhere) {
             "6");
 }
 
+// By the kernel's own walk, which nobody makes for the program.
+TEST(VirtualFilesystemAttack, NoDirectoryOrProgramOfTheHostsIsReached) {
+  const HostFile file("outside");
+  const auto run = RunTools(absl::StrCat(
+      "path = '", file.path(),
+      "'\n"
+      "ways = [way + path for way in ('', '/proc/self/root', "
+      "'/dev/fd/../root',\n"
+      "        '/proc/thread-self/root', '/proc/net/../root', '/usr/..')]\n"
+      "for way in ways:\n"
+      "    attempt(lambda: os.chdir(way)); attempt(lambda: os.execv(way, "
+      "['x']))\n"
+      "here = []\n"
+      "for way in '/tmp', '/proc/self/root/tmp', "
+      "'/dev/shm/../fd/../root/tmp':\n"
+      "    os.chdir(way); here.append(os.getcwd())\n"
+      "    write('own'); os.stat('own'); os.unlink('own')\n"
+      "print(here)\n"
+      "os.chdir('/proc/self'); print(os.getcwd() == '/proc/%d' % os.getpid())\n"
+      "sys.stdout.flush()\n"
+      "os.execv('/proc/self/exe', ['python3', '-c', 'print(\"again\")'])\n"));
+  std::string answers = absl::StrReplaceAll(
+      run->stdout_data(), {{"EACCES", "no"}, {"ENOENT", "no"}});
+  EXPECT_EQ(answers,
+            Repeated("no\n", 12) + "['/tmp', '/tmp', '/tmp']\nTrue\nagain\n")
+      << run->stderr_data();
+}
+
+// Each once ended the server.
+TEST(VirtualFilesystemAttack, TemporaryFilesInWhatIsNoDirectory) {
+  const auto run = RunTools(
+      "os.mkfifo('/tmp/p'); open('/tmp/f', 'w').close()\n"
+      "flags = os.O_TMPFILE | os.O_RDWR\n"
+      "for path in '/dev/stdout', '/tmp/p', '/tmp/f', '/proc/self/stat':\n"
+      "    for more in 0, os.O_NONBLOCK, os.O_CREAT, os.O_PATH, os.O_EXCL:\n"
+      "        attempt(lambda: os.open(path, flags | more))\n"
+      "attempt(lambda: os.close(os.open('/tmp', flags)))\n"
+      "attempt(lambda: os.open('/tmp/new', os.O_CREAT | os.O_DIRECTORY))\n"
+      "print(os.path.exists('/tmp/new'))\n");
+  EXPECT_EQ(run->stdout_data(),
+            Repeated("ENOTDIR\nENOTDIR\nEINVAL\nENOTDIR\nENOTDIR\n", 4) +
+                "DONE None\nEINVAL\nFalse\n")
+      << run->stderr_data() << run->outcome().message;
+}
+
+// Not what only root could have changed, and nothing that is nowhere.
+TEST(VirtualFilesystemAttack, NoReportOfWhatIsNoBreach) {
+  const auto run = RunTools(
+      "def quietly(act, *arguments):\n"
+      "    try: act(*arguments)\n"
+      "    except OSError: pass\n"
+      "for path in ('/usr/bin/env', '/dev/null', '/dev/stdout', '/proc/self',\n"
+      "             '/proc/self/stat', '/proc/self/fd/1'):\n"
+      "    quietly(os.chmod, path, 0o777); quietly(os.utime, path, (0, 0))\n"
+      "for _ in range(30):\n"
+      "    quietly(os.mkdir, 'd' * 200); quietly(os.chdir, 'd' * 200)\n"
+      "quietly(open, 'f', 'w')\n"
+      "print('went on')\n");
+  EXPECT_EQ(run->stdout_data(), "went on\n") << run->stderr_data();
+  EXPECT_THAT(run->outcome().violations, IsEmpty());
+}
+
 // The supervisor may read more links of /proc than the program, and is "self"
 // to itself.
 TEST(VirtualFilesystemAttack, LinksOfOtherProcessesAreNotRead) {
@@ -237,15 +299,14 @@ TEST(VirtualFilesystemAttack, LinksOfOtherProcessesAreNotRead) {
       "other = ", getpid(),
       "\n"
       "def into(path): os.chdir(path); return os.getcwd()\n"
-      "os.chdir('/proc/%d' % other)\n"
-      "ways = ['/proc/self/cwd/' + name for name in\n"
-      "        ('exe', 'cwd', 'root', 'fd/0', 'fd/1', 'ns/net')]\n"
-      "ways += ['/tmp/../proc/%d/%s' % (other, name) for name in\n"
-      "         ('exe', 'cwd', 'root', 'fd/0')]\n"
+      "ways = ['%s/%d/%s' % (where, other, name)\n"
+      "        for where in ('/proc', '/tmp/../proc', '/proc/self/..')\n"
+      "        for name in ('', 'exe', 'cwd', 'root', 'fd/0', 'ns/net')]\n"
       "for way in ways: attempt(lambda: os.readlink(way))\n"
       "for way in ways: attempt(lambda: os.stat(way))\n"
       "for way in ways: attempt(lambda: into(way))\n"
-      "os.chdir('/box'); here = str(os.getpid())\n"
+      "for way in ways: attempt(lambda: os.lstat(way))\n"
+      "here = str(os.getpid())\n"
       "os.symlink('/proc/self/exe', '/tmp/x')\n"
       "print(os.stat('/tmp/x').st_ino == os.stat('/usr/bin/python3').st_ino)\n"
       "os.symlink('/proc/self', '/tmp/p')\n"
@@ -256,7 +317,7 @@ TEST(VirtualFilesystemAttack, LinksOfOtherProcessesAreNotRead) {
       "except OSError: print(True)\n");
   const auto run = RunTools(act);
   EXPECT_EQ(run->stdout_data(),
-            Repeated("EACCES\n", 30) + "True\nTrue\nTrue True\nTrue\n")
+            Repeated("EACCES\n", 4 * 18) + "True\nTrue\nTrue True\nTrue\n")
       << run->stderr_data();
   EXPECT_EQ(Free(absl::StrCat("return os.readlink('/proc/", getpid(),
                               "/cwd') != ''")),
