@@ -59,6 +59,20 @@ Enforcement WithNetwork(Enforcement enforcement, NetworkAccess access,
   return enforcement;
 }
 
+// Relative paths of all that is in a directory, which no process changes.
+std::set<std::string> PathsIn(const std::string& directory) {
+  namespace fs = std::filesystem;
+  std::set<std::string> paths;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(directory, error), end;
+       !error && entry != end; entry.increment(error)) {
+    paths.insert(entry->path().string().substr(directory.size() + 1));
+  }
+  // As if there were something that cannot be kept.
+  if (error) paths.insert("");
+  return paths;
+}
+
 absl::Status Cancelled() {
   return absl::CancelledError("the run was cancelled");
 }
@@ -84,6 +98,9 @@ void Execution::Cancel() {
   absl::MutexLock lock(&mutex_);
   cancelled_ = true;
   if (supervision_ != nullptr) supervision_->Kill();
+  if (std::exchange(awaits_claim_, false)) {
+    context_->launches->Submit([this](LaunchThread&) { Finish(Cancelled()); });
+  }
 }
 
 void Execution::ResumeOutput() {
@@ -133,11 +150,82 @@ WorkspaceKind Execution::Kind() const {
 
 void Execution::Begin() {
   if (cancelled()) return Finish(Cancelled());
+  if (context_->compiled != nullptr) compile_key_ = CompileKey(spec_);
   if (absl::Status status = FillWorkspace(); !status.ok()) {
     return Finish(std::move(status));
   }
   MakeNetwork();
+  if (compile_key_.empty()) return LaunchStep();
+  FindCompiled();
+}
+
+// The lock is held while it asks: an answer that comes at once, on another
+// thread, finds that it is awaited.
+void Execution::FindCompiled() {
+  {
+    absl::MutexLock lock(&mutex_);
+    std::optional<CompileClaim> claim = context_->compiled->Get(
+        compile_key_, [self = self_](CompileClaim later) {
+          self->OnClaim(std::move(later));
+        });
+    awaits_claim_ = !claim.has_value() && !cancelled_;
+    if (awaits_claim_) return;
+    if (claim.has_value()) claim_.emplace(*std::move(claim));
+  }
+  UseClaim();
+}
+
+// On the thread of whoever compiled. A run that was cancelled meanwhile leaves
+// the claim to the next.
+void Execution::OnClaim(CompileClaim claim) {
+  absl::MutexLock lock(&mutex_);
+  if (!std::exchange(awaits_claim_, false)) return;
+  claim_.emplace(std::move(claim));
+  context_->launches->Submit([this](LaunchThread&) { UseClaim(); });
+}
+
+void Execution::UseClaim() {
+  if (cancelled()) return Finish(Cancelled());
+  if (claim_->kept() != nullptr) {
+    absl::Status taken = TakeCompiled();
+    if (!taken.ok()) return Finish(std::move(taken));
+  } else {
+    before_compiling_ = PathsIn(workspace_->workspace.home());
+  }
   LaunchStep();
+}
+
+absl::Status Execution::TakeCompiled() {
+  const Compiled& kept = *claim_->kept();
+  absl::Status filled = workspace_->workspace.Fill(kept.files);
+  if (!filled.ok()) return filled;
+  auto compilation = std::make_shared<Outcome::Compilation>(kept.compilation);
+  compilation->outcome.usage = {.compile_cache = CompileCacheUse::kHit};
+  compilation->outcome.enforcement = enforcement_;
+  compilation_ = std::move(compilation);
+  phase_ = Phase::kProgram;
+  return absl::OkStatus();
+}
+
+// No process of the step is left, and the program has not begun.
+void Execution::KeepCompiled() {
+  if (!claim_.has_value()) return;
+  std::set<std::string> expected = std::move(before_compiling_);
+  expected.insert(spec_.compile->artefacts.begin(),
+                  spec_.compile->artefacts.end());
+  bool is_whole = compilation_->outcome.violations.empty() &&
+                  compilation_->outcome.violations_dropped == 0 &&
+                  PathsIn(workspace_->workspace.home()) == expected;
+  Compiled compiled;
+  for (CollectedFile& file : workspace_->workspace.Collect(
+           spec_.compile->artefacts, context_->options->max_collected_bytes)) {
+    is_whole = is_whole && file.error.empty();
+    compiled.files.push_back(
+        {std::move(file.path), std::move(file.content), FileMode::kExecutable});
+  }
+  if (!is_whole) return claim_->GiveUp();
+  compiled.compilation = *compilation_;
+  claim_->Keep(std::move(compiled));
 }
 
 absl::Status Execution::FillWorkspace() {
@@ -404,6 +492,10 @@ void Execution::OnCompiled(Outcome outcome) {
   const bool compiled = ended && outcome.exit_code == 0;
   auto compilation = std::make_shared<Outcome::Compilation>();
   compilation->outcome = std::move(outcome);
+  if (claim_.has_value()) {
+    compilation->outcome.usage.compile_cache = CompileCacheUse::kMiss;
+    if (!compiled) claim_->GiveUp();
+  }
   compilation->stdout_data = std::move(compile_stdout_);
   compilation->stderr_data = std::move(compile_stderr_);
   compilation_ = std::move(compilation);
@@ -422,7 +514,10 @@ void Execution::OnCompiled(Outcome outcome) {
     return Finish(std::move(failed));
   }
   phase_ = Phase::kProgram;
-  context_->launches->Submit([this](LaunchThread&) { LaunchStep(); });
+  context_->launches->Submit([this](LaunchThread&) {
+    KeepCompiled();
+    LaunchStep();
+  });
 }
 
 void Execution::OnProgramEnded(Outcome outcome) {
@@ -447,6 +542,7 @@ void Execution::Collect(Outcome outcome) {
 // handed out again only after it.
 void Execution::Finish(absl::StatusOr<Outcome> outcome) {
   const std::shared_ptr<Execution> self = std::move(self_);
+  claim_.reset();
   child_.reset();
   fork_.reset();
   program_.reset();

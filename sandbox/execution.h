@@ -12,6 +12,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "sandbox/base/unique_fd.h"
+#include "sandbox/compile_cache.h"
 #include "sandbox/launch/armed_child.h"
 #include "sandbox/launch/prepared_child.h"
 #include "sandbox/network/private_networks.h"
@@ -50,6 +52,8 @@ struct ExecutionContext {
   const Enforcement* enforcement = nullptr;
   const RunPolicies* policies = nullptr;
   ReadyWorkspaces* workspaces = nullptr;
+  // Null: nothing that is compiled is kept.
+  CompileCache* compiled = nullptr;
   // Null: this host allows none.
   PrivateNetworks* networks = nullptr;
   ProcessTable* processes = nullptr;
@@ -87,6 +91,11 @@ class Execution : public Run,
   void Begin();
   absl::Status FillWorkspace();
   void MakeNetwork();
+  void FindCompiled();
+  void OnClaim(CompileClaim claim) ABSL_LOCKS_EXCLUDED(mutex_);
+  void UseClaim();
+  absl::Status TakeCompiled();
+  void KeepCompiled();
   void LaunchStep();
   absl::Status Prepare();
   bool MayStartWarm() const;
@@ -129,6 +138,11 @@ class Execution : public Run,
   std::optional<ArmedChild> child_;
   std::optional<WarmFork> fork_;
   bool warm_ = false;
+  // Of the compile step, and what it is about; empty: none.
+  std::string compile_key_;
+  std::optional<CompileClaim> claim_;
+  // What was in the run's directory before it.
+  std::set<std::string> before_compiling_;
   // What the compiler printed.
   std::string compile_stdout_;
   std::string compile_stderr_;
@@ -136,6 +150,8 @@ class Execution : public Run,
 
   absl::Mutex mutex_;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  // Somebody else compiles the same.
+  bool awaits_claim_ ABSL_GUARDED_BY(mutex_) = false;
   std::shared_ptr<Supervision> supervision_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -18,6 +18,7 @@
 #include "absl/synchronization/mutex.h"
 #include "sandbox/base/errno_status.h"
 #include "sandbox/cgroup/cgroup_tree.h"
+#include "sandbox/compile_cache.h"
 #include "sandbox/execution.h"
 #include "sandbox/host/calls_to_probe.h"
 #include "sandbox/host/check_host.h"
@@ -122,6 +123,7 @@ class SandboxImpl : public Sandbox {
   std::unique_ptr<ReadyWorkspaces> workspaces_;
   ProcessTable processes_;
   ViewCache views_;
+  std::unique_ptr<CompileCache> compiled_;
   ExecutionContext context_;
   // Last, so that the threads end before what they use.
   std::vector<std::unique_ptr<EventLoop>> loops_;
@@ -166,6 +168,9 @@ absl::Status SandboxImpl::Initialize() {
       root_.get(), host_.can_switch_identity ? &identities_ : nullptr,
       options_.cgroups, &launcher_, templates_.get(), policies_.get(),
       ReadyWorkspacesWanted());
+  if (options_.compile_cache_bytes > 0) {
+    compiled_ = std::make_unique<CompileCache>(options_.compile_cache_bytes);
+  }
   StartThreads();
   context_ = {
       .options = &options_,
@@ -173,6 +178,7 @@ absl::Status SandboxImpl::Initialize() {
       .enforcement = &enforcement_,
       .policies = policies_.get(),
       .workspaces = workspaces_.get(),
+      .compiled = compiled_.get(),
       .networks = options_.networks,
       .processes = &processes_,
       .disk = disk_.get(),

@@ -92,6 +92,9 @@ struct SandboxOptions {
   int supervisor_threads = 0;
   // Violations that one run keeps; the rest are counted.
   int max_violations = 64;
+  // Bytes of what compile steps made that are kept for equal ones
+  // (compile_cache.h); 0: nothing is.
+  uint64_t compile_cache_bytes = uint64_t{256} << 20;
   // Bytes of all collected output files of one run.
   uint64_t max_collected_bytes = uint64_t{32} << 20;
   // First uid and gid that runs get, and how many there are, when the process

@@ -45,6 +45,18 @@ v1::Enforcement::Level EncodeLevel(sandbox::EnforcementLevel level) {
   return v1::Enforcement::LEVEL_UNSPECIFIED;
 }
 
+v1::Usage::CompileCache EncodeUse(sandbox::CompileCacheUse use) {
+  switch (use) {
+    case sandbox::CompileCacheUse::kNone:
+      return v1::Usage::COMPILE_CACHE_UNSPECIFIED;
+    case sandbox::CompileCacheUse::kMiss:
+      return v1::Usage::MISS;
+    case sandbox::CompileCacheUse::kHit:
+      return v1::Usage::HIT;
+  }
+  return v1::Usage::COMPILE_CACHE_UNSPECIFIED;
+}
+
 void EncodeUsage(const sandbox::Usage& usage, v1::Usage* proto) {
   *proto->mutable_wall_time() = ToProto(usage.wall_time);
   *proto->mutable_cpu_user() = ToProto(usage.cpu_user);
@@ -54,6 +66,7 @@ void EncodeUsage(const sandbox::Usage& usage, v1::Usage* proto) {
   proto->set_stdout_bytes(usage.stdout_bytes);
   proto->set_stderr_bytes(usage.stderr_bytes);
   proto->set_warm(usage.warm);
+  proto->set_compile_cache(EncodeUse(usage.compile_cache));
 }
 
 void EncodeFile(sandbox::CollectedFile file, v1::OutputFile* proto) {

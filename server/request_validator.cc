@@ -1,5 +1,6 @@
 #include "server/request_validator.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 #include <vector>
@@ -127,6 +128,10 @@ class SpecBuilder {
       compile.output_mode = sandbox::OutputMode::kKeepHead;
       compile.limits =
           Override(config_.limits.defaults, language.compile_limits());
+      const auto& made = language.compile().argv();
+      if (std::find(made.begin(), made.end(), "{program}") != made.end()) {
+        compile.artefacts = {std::string(kProgramName)};
+      }
       spec_.compile = std::move(compile);
     }
     spec_.program.argv =

@@ -49,7 +49,7 @@ bool ParseBytes(const std::string& text, uint64_t& bytes) {
     }
   }
   uint64_t value = 0;
-  if (!absl::SimpleAtoi(number, &value) || value == 0) return false;
+  if (!absl::SimpleAtoi(number, &value)) return false;
   if (value > kMaxBytes >> shift) return false;
   bytes = value << shift;
   return true;
@@ -83,13 +83,15 @@ class Options {
   }
 
   void Bytes(const std::string& name, uint64_t& value,
-             const std::string& description) {
+             const std::string& description, uint64_t least = 1) {
     Text(name, BytesText(value), "BYTES", description,
-         [&value, name](const std::string& text) {
-           if (!ParseBytes(text, value)) {
+         [&value, name, least](const std::string& text) {
+           uint64_t parsed = 0;
+           if (!ParseBytes(text, parsed) || parsed < least) {
              throw CLI::ValidationError(
                  name, absl::StrCat("\"", text, "\" is no size like 512M"));
            }
+           value = parsed;
          });
   }
 
@@ -221,6 +223,10 @@ void AddSandbox(Options& options, CLI::App& app, ServerFlags& flags) {
                  1024, "Threads that watch programs; 0: one a processor");
   options.Number("--max_violations", flags.sandbox.max_violations, 0, 1000,
                  "Violations that a result lists; the rest are counted");
+  options.Bytes("--compile_cache_bytes", flags.sandbox.compile_cache_bytes,
+                "Compiled programs that are kept in memory for equal sources; "
+                "0: none",
+                /*least=*/0);
   options.Bytes("--max_collected_bytes", flags.sandbox.max_collected_bytes,
                 "All output files of one run together");
   options.Number<uint32_t>(

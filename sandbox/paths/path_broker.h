@@ -6,9 +6,10 @@
 //   RunRights rights(owner);
 //   BrokeredPath done = broker.Perform(notification, listener, rights);
 //
-// A call whose path the kernel would lead to the same place is none of its
-// concern, and goes on: with the program's own rights, beneath Landlock, as
-// without a view.
+// Every call that looks at a path is performed: none goes on whose path the
+// program could change after it was looked at. What only the program can do
+// itself, to execute and to change its directory, goes on where the kernel's
+// own walk leads to the same place, beneath Landlock.
 //
 // Contract: const and thread-safe. Blocks for the disk, and until the caller of
 // a call that is given a descriptor has had its turn on a processor.
@@ -60,8 +61,8 @@ struct BrokeredPath {
   Kind kind = Kind::kUnconcerned;
   int error_number = 0;
   int64_t value = 0;
-  // A real path: with kElsewhere, and with kAnswered what the call led to and
-  // the run may not write, or, where that is told, read or execute.
+  // A real path: with kElsewhere, and with kAnswered what the call led to, if
+  // that is a breach.
   std::string path;
   std::vector<std::string> arguments;
   FifoOpen fifo;
@@ -117,11 +118,17 @@ class PathBroker {
   BrokeredPath Execute(const Request& request) const;
   BrokeredPath GetWorkingDirectory(const Request& request) const;
   BrokeredPath OnObject(const Request& request) const;
+  BrokeredPath OnDescriptor(const Request& request) const;
+  BrokeredPath Change(const Request& request, const UniqueFd& object,
+                      Region region) const;
   Found FindObject(const Request& request) const;
   Place Find(const Request& request, const PathArgument& argument,
              FinalLink final_link) const;
   bool MayOpen(const std::string& real, uint64_t flags) const;
   bool MayMakeIn(const Place& place) const;
+  bool MayMove(const Place& from, const Place& to) const;
+  BrokeredPath RefuseOpen(std::string real, uint64_t flags,
+                          int error_number) const;
 
   const VirtualTree tree_;
   const PathGrant grant_;

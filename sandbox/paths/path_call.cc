@@ -31,9 +31,13 @@ PathCall Open(PathArgument path, uint64_t flags, uint64_t mode) {
   }
   // What is made anew is not followed to (open(2), O_EXCL).
   const bool makes_new = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+  FinalLink final_link = KeepIf(makes_new || (flags & O_NOFOLLOW) != 0);
+  if (final_link == FinalLink::kFollow && (flags & O_CREAT) != 0) {
+    final_link = FinalLink::kFollowToName;
+  }
   return {.operation = Operation::kOpen,
           .path = path,
-          .final_link = KeepIf(makes_new || (flags & O_NOFOLLOW) != 0),
+          .final_link = final_link,
           .flags = flags,
           .value = mode};
 }

@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +18,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "sandbox/supervise/process_memory.h"
 #include "sandbox/supervise/write_target.h"
@@ -55,15 +58,18 @@ std::string ReadSmallFile(int directory, const char* name) {
   return size > 0 ? std::string(buffer, static_cast<size_t>(size)) : "";
 }
 
-// Of `tid`'s process; `tid` itself where /proc does not tell.
-pid_t ProcessOf(pid_t tid) {
-  return static_cast<pid_t>(StatusField(ReadProcFile(tid, "status"), "Tgid")
-                                .value_or(static_cast<uint64_t>(tid)));
-}
-
 // Of a process's entry, beneath which something of it is looked at.
 bool IsPartOfEntry(absl::string_view name) {
   return name == "task" || name == "fd" || name == "fdinfo" || IsNumber(name);
+}
+
+// Of the host: what the run has its own in place of. A program comes there by
+// chdir(2) alone, whose path it can change when nobody looks any more.
+bool IsHidden(absl::string_view real) {
+  constexpr absl::string_view kHidden[] = {"/tmp", "/var/tmp", "/dev/shm"};
+  return std::any_of(
+      std::begin(kHidden), std::end(kHidden),
+      [real](absl::string_view hidden) { return IsBeneath(real, hidden); });
 }
 
 // Its links are read with the rights of whoever reads them, and "self" is that
@@ -76,15 +82,14 @@ bool IsOnProcfs(const UniqueFd& directory) {
 
 }  // namespace
 
-// What is reached through the view the kernel would not come to: then nothing
-// of it is left to the kernel.
-bool PathWalk::SeesProcesses() const {
-  return own_process_ == OwnProcess::kVisible || needs_view_;
-}
-
 bool PathWalk::EndsIn(bool is_last) const {
   return is_last && (final_link_ == FinalLink::kKeepAlways ||
                      (final_link_ == FinalLink::kKeep && !must_be_directory_));
+}
+
+pid_t ProcessOf(pid_t tid) {
+  return static_cast<pid_t>(StatusField(ReadProcFile(tid, "status"), "Tgid")
+                                .value_or(static_cast<uint64_t>(tid)));
 }
 
 PathWalk::Step PathWalk::Fail(int error_number) {
@@ -162,15 +167,14 @@ PathWalk::Step PathWalk::GoToObject(UniqueFd object) {
                         process_path_.begin() + kProcAndProcess);
     const bool may_be_seen =
         std::all_of(process_path_.begin(), process_path_.end(), IsPartOfEntry);
-    if (SeesProcesses() && may_be_seen &&
-        IsOfRun(static_cast<int>(process_path_.size()))) {
-      needs_view_ = true;
-    } else if (needs_view_) {
+    if (!may_be_seen || !IsOfRun(static_cast<int>(process_path_.size()))) {
       return Fail(EACCES);
-    } else {  // The kernel's to decide.
-      region_ = Region::kHost;
-      process_path_.clear();
     }
+    needs_view_ = true;
+  }
+  if (region_ == Region::kHost && IsHidden(real)) {
+    needs_view_ = true;
+    return Fail(ENOENT);
   }
   if (region_ == Region::kHost) {
     for (const Spot spot : {Spot::kRoot, Spot::kDev, Spot::kVar, Spot::kProc}) {
@@ -243,12 +247,43 @@ bool PathWalk::IsPlainlyHost() const {
       return false;
     }
     if (spot == Spot::kVar && *name == "tmp") return false;
-    if (spot == Spot::kProc && own_process_ == OwnProcess::kVisible &&
+    if (spot == Spot::kProc &&
         (*name == "self" || *name == "thread-self" || IsNumber(*name))) {
       return false;
     }
   }
   return true;
+}
+
+// Where no link is on the way, the names are all there is to it. Else it is
+// walked a component at a time, to the link.
+PathWalk::Step PathWalk::TakePlainly() {
+  const bool wants_object =
+      final_link_ == FinalLink::kFollow && rest_.front() != "..";
+  std::string path =
+      absl::StrJoin(rest_.rbegin(), rest_.rend() - (wants_object ? 0 : 1), "/");
+  if (!at_.valid()) {
+    path = absl::StrCat(NameOf(static_cast<int>(spot_)), "/", path);
+  }
+  open_how how = {};
+  how.flags = O_PATH | O_CLOEXEC;
+  if (!wants_object) how.flags |= O_DIRECTORY;
+  how.resolve = RESOLVE_NO_SYMLINKS;
+  UniqueFd there(static_cast<int>(
+      syscall(SYS_openat2, at_.get(), path.c_str(), &how, sizeof(how))));
+  if (there.valid()) {
+    at_ = std::move(there);
+    spot_ = Spot::kOther;
+    rest_.resize(wants_object ? 0 : 1);
+    return Step::kWalked;
+  }
+  if (errno == ENOENT || errno == ENOTDIR || errno == EACCES) {
+    return Fail(errno);
+  }
+  // ELOOP, or a filter around the server that does not know the call.
+  const std::string name = std::move(rest_.back());
+  rest_.pop_back();
+  return Take(name, rest_.empty());
 }
 
 PathWalk::Step PathWalk::Up() {
@@ -309,7 +344,6 @@ PathWalk::Step PathWalk::TakeComponent(const std::string& name, bool is_last) {
   if (!Open()) return Fail(errno);
   const bool is_foreign = region_ == Region::kHost && IsOnProcfs(at_);
   if (EndsIn(is_last)) {
-    if (is_foreign && needs_view_) return Fail(EACCES);
     final_name_ = name;
     return Step::kFinal;
   }
@@ -353,7 +387,7 @@ PathWalk::Step PathWalk::TakeInHost(const std::string& name, bool is_last) {
     case Spot::kDev:
       if (name == "shm") return GoToMount(VirtualTree::kSharedMemory);
       // As most systems have them, and whether this one does.
-      if (SeesProcesses() && !EndsIn(is_last)) {
+      if (!EndsIn(is_last)) {
         if (name == "fd") return FollowLink("/proc/self/fd");
         if (name == "stdin") return FollowLink("/proc/self/fd/0");
         if (name == "stdout") return FollowLink("/proc/self/fd/1");
@@ -364,8 +398,8 @@ PathWalk::Step PathWalk::TakeInHost(const std::string& name, bool is_last) {
       if (name == "tmp") return GoToMount(VirtualTree::kTemporary);
       break;
     case Spot::kProc:
-      if (SeesProcesses() && !EndsIn(is_last) &&
-          (name == "self" || name == "thread-self" || IsNumber(name))) {
+      if (IsNumber(name)) return GoToProcess(name);
+      if (!EndsIn(is_last) && (name == "self" || name == "thread-self")) {
         return GoToProcess(name);
       }
       break;
@@ -382,7 +416,8 @@ PathWalk::Step PathWalk::TakeInProcess(const std::string& name, bool is_last) {
   const bool is_magic =
       (in_entry && (name == "cwd" || name == "exe" || name == "root")) ||
       (!process_path_.empty() && process_path_.back() == "fd");
-  if (is_last && final_link_ != FinalLink::kFollow) {
+  if (is_last && final_link_ != FinalLink::kFollow &&
+      final_link_ != FinalLink::kFollowToName) {
     final_name_ = name;
     return Step::kFinal;
   }
@@ -430,7 +465,10 @@ Place PathWalk::Run(int directory_fd, absl::string_view path) {
       step = Fail(ENAMETOOLONG);
       break;
     }
-    if (IsPlainlyHost()) return place;
+    if (rest_.size() > 1 && IsPlainlyHost()) {
+      step = TakePlainly();
+      continue;
+    }
     const std::string name = std::move(rest_.back());
     rest_.pop_back();
     step = Take(name, rest_.empty());

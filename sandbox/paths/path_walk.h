@@ -7,6 +7,8 @@
 #ifndef CORDON_SANDBOX_PATHS_PATH_WALK_H_
 #define CORDON_SANDBOX_PATHS_PATH_WALK_H_
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -16,14 +18,14 @@
 
 namespace cordon::sandbox {
 
+// The process of a thread; `tid` itself where /proc does not tell.
+pid_t ProcessOf(pid_t tid);
+
 class PathWalk {
  public:
   PathWalk(const VirtualTree& tree, const PathCaller& caller,
-           FinalLink final_link, OwnProcess own_process)
-      : tree_(tree),
-        caller_(caller),
-        final_link_(final_link),
-        own_process_(own_process) {}
+           FinalLink final_link)
+      : tree_(tree), caller_(caller), final_link_(final_link) {}
 
   // Once.
   Place Run(int directory_fd, absl::string_view path);
@@ -36,7 +38,8 @@ class PathWalk {
 
   bool Begin(int directory_fd, absl::string_view path);
   bool IsPlainlyHost() const;
-  bool SeesProcesses() const;
+  // Of such a path: all of it at once, or all but its last name.
+  Step TakePlainly();
   // Whether the last name's link is not followed.
   bool EndsIn(bool is_last) const;
   void Push(absl::string_view path);
@@ -62,7 +65,6 @@ class PathWalk {
   const VirtualTree& tree_;
   const PathCaller caller_;
   const FinalLink final_link_;
-  const OwnProcess own_process_;
 
   // Where the walk is.
   Region region_ = Region::kHost;

@@ -69,10 +69,8 @@ Region VirtualTree::RegionOf(absl::string_view real) const {
 }
 
 Place VirtualTree::Find(const PathCaller& caller, int directory_fd,
-                        absl::string_view path, FinalLink final_link,
-                        OwnProcess own_process) const {
-  return PathWalk(*this, caller, final_link, own_process)
-      .Run(directory_fd, path);
+                        absl::string_view path, FinalLink final_link) const {
+  return PathWalk(*this, caller, final_link).Run(directory_fd, path);
 }
 
 UniqueFd OpenPlace(const Place& place) {

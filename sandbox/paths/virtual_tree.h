@@ -17,9 +17,7 @@
 // even into the directory that they are in.
 //
 // What it does not do: open anything (O_PATH, open(2)), or keep a run from
-// anything. Landlock is the wall; this is a convenience inside of it. Where
-// the kernel's own walk would come to the same place, it says so, and the
-// call can go on as it is.
+// anything. Landlock is the wall; this is a convenience inside of it.
 //
 // Contract: const and thread-safe. Walks with the rights of the calling thread
 // (run_rights.h).
@@ -50,16 +48,13 @@ struct PathCaller {
 // A symbolic link that a path ends in.
 enum class FinalLink {
   kFollow,
+  // To a name as well that is not there.
+  kFollowToName,
   // Unless the path goes on behind it ("link/").
   kKeep,
   // Also then: of a name that is made or taken away.
   kKeepAlways,
 };
-
-// Whether /proc/self is looked at. Landlock lets a run look up, stat and
-// execute through it, and change to it: only opening and reading its links
-// needs help.
-enum class OwnProcess { kVisible, kLeftToKernel };
 
 enum class Region {
   // Of no concern: the host's.
@@ -75,8 +70,7 @@ struct Place {
   // Whether the kernel's own walk would not come here.
   bool needs_view = false;
   // A directory, and one component in it, of something that may not exist. With
-  // an empty name `directory` is the very thing, whatever it is. Both empty
-  // when the walk ended early in the host's part, which `needs_view` excludes.
+  // an empty name `directory` is the very thing, whatever it is.
   UniqueFd directory;
   std::string name;
   // The path ended in '/'.
@@ -108,7 +102,7 @@ class VirtualTree {
 
   // As openat(2) takes `directory_fd` and `path`, which is not empty.
   Place Find(const PathCaller& caller, int directory_fd, absl::string_view path,
-             FinalLink final_link, OwnProcess own_process) const;
+             FinalLink final_link) const;
 
   // The name that a run knows `real` by, which is `real` outside of its
   // directories.

@@ -49,6 +49,10 @@ struct Step {
   std::string stdin_data;
   OutputMode output_mode = OutputMode::kTerminate;
   Limits limits;
+  // Of a compile step: the files, relative to the run's directory, that are all
+  // that it makes, so that they may be kept for an equal step
+  // (compile_cache.h). Empty: it is always done.
+  std::vector<std::string> artefacts;
 };
 
 struct ExecutionSpec {

@@ -31,6 +31,9 @@ enum class OutcomeKind {
   kNetworkViolation,
 };
 
+// Whether a compile step's result was kept from an earlier one.
+enum class CompileCacheUse { kNone, kMiss, kHit };
+
 struct Usage {
   absl::Duration wall_time;
   absl::Duration cpu_user;
@@ -42,6 +45,8 @@ struct Usage {
   uint64_t stderr_bytes = 0;
   // It was a template's fork, and not executed.
   bool warm = false;
+  // With kHit nothing else is here: nothing was used.
+  CompileCacheUse compile_cache = CompileCacheUse::kNone;
 };
 
 struct CollectedFile {

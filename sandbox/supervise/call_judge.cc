@@ -202,10 +202,11 @@ SyscallArguments ArgumentsOf(const seccomp_notif& notification) {
 }
 
 JudgedCall JudgeRefused(const seccomp_notif& notification, std::string path,
-                        const OnViolation& on_violation) {
+                        int error_number, const OnViolation& on_violation) {
   Violation violation = MakeViolation(notification, ViolationKind::kFilesystem);
   violation.path = std::move(path);
-  return Breach(std::move(violation), on_violation, CallAnswer::kFail, EACCES);
+  return Breach(std::move(violation), on_violation, CallAnswer::kFail,
+                error_number);
 }
 
 JudgedCall JudgeCall(const seccomp_notif& notification,

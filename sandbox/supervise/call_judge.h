@@ -93,10 +93,10 @@ SyscallArguments ArgumentsOf(const seccomp_notif& notification);
 JudgedCall JudgeCall(const seccomp_notif& notification,
                      const JudgeContext& context);
 
-// A call that the supervisor has refused because it led to `path`, outside of
-// what the run may reach.
+// A call that the supervisor has refused, with `error_number`, because it led
+// to `path`, outside of what the run may reach.
 JudgedCall JudgeRefused(const seccomp_notif& notification, std::string path,
-                        const OnViolation& on_violation);
+                        int error_number, const OnViolation& on_violation);
 
 }  // namespace cordon::sandbox
 

@@ -5,6 +5,7 @@
 #include <asm/unistd.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -128,7 +129,7 @@ int ReadTimes(pid_t tid, int number, uint64_t address, timespec (&times)[2]) {
   return 0;
 }
 
-int ChangeTimes(int fd, const seccomp_notif& notification) {
+int ChangeTimes(int fd, const seccomp_notif& notification, int listener) {
   const seccomp_data& call = notification.data;
   const bool has_directory =
       call.nr == __NR_utimensat || call.nr == __NR_futimesat;
@@ -138,6 +139,8 @@ int ChangeTimes(int fd, const seccomp_notif& notification) {
     const int error = ReadTimes(static_cast<pid_t>(notification.pid), call.nr,
                                 address, times);
     if (error != 0) return error;
+    // They may have been another process's if the caller died.
+    if (listener >= 0 && !IsAwaited(listener, notification.id)) return ESRCH;
   }
   return ErrnoOf(
       utimensat(fd, "", address == 0 ? nullptr : times, AT_EMPTY_PATH));
@@ -147,7 +150,9 @@ int ChangeTimes(int fd, const seccomp_notif& notification) {
 bool WouldHaveBeenChanged(int fd, int number) {
   struct stat status;
   if (fstat(fd, &status) != 0) return false;
-  if (number != __NR_truncate) return status.st_uid == geteuid();
+  // Of a thread that has the run's rights (run_rights.h).
+  const auto uid = static_cast<uid_t>(setfsuid(static_cast<uid_t>(-1)));
+  if (number != __NR_truncate) return status.st_uid == uid;
   return S_ISREG(status.st_mode) &&
          faccessat(AT_FDCWD, LinkTo(fd).c_str(), W_OK, AT_EACCESS) == 0;
 }
@@ -165,7 +170,14 @@ bool MayChange(const WritableView& writable, absl::string_view path,
 
 }  // namespace
 
-int ChangeMetadataOf(int fd, const seccomp_notif& notification) {
+MetadataChange RefuseChange(int fd, int number) {
+  return {.error_number = number == __NR_truncate ? EACCES : EPERM,
+          .forbidden_path = WouldHaveBeenChanged(fd, number)
+                                ? PathOfDescriptor(fd)
+                                : std::string()};
+}
+
+int ChangeMetadataOf(int fd, const seccomp_notif& notification, int listener) {
   const auto& args = notification.data.args;
   switch (notification.data.nr) {
     case __NR_chmod:
@@ -179,7 +191,7 @@ int ChangeMetadataOf(int fd, const seccomp_notif& notification) {
     case __NR_fchownat:
       return ChangeOwner(fd, args[2], args[3]);
     default:
-      return ChangeTimes(fd, notification);
+      return ChangeTimes(fd, notification, listener);
   }
 }
 
@@ -219,17 +231,15 @@ MetadataChange ChangeMetadata(const seccomp_notif& notification,
   if (!path.has_value()) return {.error_number = EFAULT};
   const UniqueFd fd = OpenTarget(tid, target, *path);
   if (!fd.valid()) return {.error_number = errno};
-  std::string where = PathOfDescriptor(fd.get());
-  if (!MayChange(grant.writable, where, number)) {
-    if (!WouldHaveBeenChanged(fd.get(), number)) where.clear();
-    return {.error_number = number == __NR_truncate ? EACCES : EPERM,
-            .forbidden_path = std::move(where)};
+  if (!MayChange(grant.writable, PathOfDescriptor(fd.get()), number)) {
+    return RefuseChange(fd.get(), number);
   }
   if (number == __NR_truncate) {
     return {.error_number = ChangeLengthOf(fd.get(), notification,
                                            grant.file_bytes, grant.listener)};
   }
-  return {.error_number = ChangeMetadataOf(fd.get(), notification)};
+  return {.error_number =
+              ChangeMetadataOf(fd.get(), notification, grant.listener)};
 }
 
 }  // namespace cordon::sandbox

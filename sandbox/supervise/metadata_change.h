@@ -42,9 +42,12 @@ struct ChangeGrant {
 MetadataChange ChangeMetadata(const seccomp_notif& notification,
                               const ChangeGrant& grant);
 
+// Of a file (O_PATH, open(2)) that the run may not change.
+MetadataChange RefuseChange(int fd, int number);
+
 // The same change of a file that was found otherwise (O_PATH, open(2)), and
 // with whatever rights the thread has: what the program gets.
-int ChangeMetadataOf(int fd, const seccomp_notif& notification);
+int ChangeMetadataOf(int fd, const seccomp_notif& notification, int listener);
 
 // The same of a change of length, no further than the caller's own limit and
 // `file_bytes`: past it SIGXFSZ is sent, as the kernel does.

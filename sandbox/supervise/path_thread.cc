@@ -159,7 +159,8 @@ void PathThread::Settle(const seccomp_notif& call, BrokeredPath performed) {
       break;
   }
   if (!performed.path.empty()) {
-    return events_.on_refused(call, std::move(performed.path));
+    return events_.on_refused(call, std::move(performed.path),
+                              performed.error_number);
   }
   AnswerCall(listener_, call.id, performed.error_number, performed.value);
 }

@@ -50,7 +50,9 @@ struct PathThreadEvents {
                      std::shared_ptr<const NamedSocket> named)>
       on_other_call;
   // A call that led to `path`, which the run may not reach.
-  std::function<void(const seccomp_notif& call, std::string path)> on_refused;
+  std::function<void(const seccomp_notif& call, std::string path,
+                     int error_number)>
+      on_refused;
   // Last: the thread ends, and touches nothing of the run any more.
   std::function<void()> on_stopped;
 };

@@ -1,8 +1,9 @@
-// Reads what a program's registers point to, for reports, and writes to it.
+// Reads what a program's registers point to, and writes to it.
 //
-// /proc/PID/mem, because process_vm_readv(2) is refused by the default seccomp
-// profile of some container runtimes. What is read may change at once: it may
-// end up in a report, or end a run; it must never allow anything.
+// By process_vm_readv(2), or, where the default seccomp profile of a container
+// runtime refuses that, by /proc/PID/mem. What is read may change at once: a
+// copy may be acted on, end up in a report, or end a run; it must never allow
+// the program's own call, which reads again.
 
 #ifndef CORDON_SANDBOX_SUPERVISE_PROGRAM_MEMORY_H_
 #define CORDON_SANDBOX_SUPERVISE_PROGRAM_MEMORY_H_

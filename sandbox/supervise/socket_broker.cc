@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <filesystem>
 #include <set>
 #include <system_error>
@@ -21,6 +22,7 @@
 #include "sandbox/base/monotonic_clock.h"
 #include "sandbox/base/notification_buffer.h"
 #include "sandbox/supervise/program_memory.h"
+#include "sandbox/supervise/socket_arguments.h"
 
 namespace cordon::sandbox {
 namespace {
@@ -80,34 +82,6 @@ void AddSocketsOfThreads(pid_t pid, int& budget, std::set<ino_t>& inodes) {
        !error && task != end && budget > 0; task.increment(error)) {
     AddSocketsOf(task->path() / "fd", budget, inodes);
   }
-}
-
-struct CopiedAddress {
-  int error_number = 0;
-  sa_family_t family = AF_UNSPEC;
-  std::optional<UnixAddress> unix_name;
-  std::optional<InternetAddress> internet;
-};
-
-// This copy is looked at and used.
-CopiedAddress CopyAddress(const seccomp_notif& notification) {
-  const uint64_t length = notification.data.args[2] & UINT32_MAX;
-  sockaddr_storage storage = {};
-  if (length > sizeof(storage)) return {.error_number = EINVAL};
-  if (length < sizeof(storage.ss_family)) return {.error_number = EINVAL};
-  if (!ReadProgramBytes(static_cast<pid_t>(notification.pid),
-                        notification.data.args[1], &storage, length)) {
-    return {.error_number = EFAULT};
-  }
-  CopiedAddress copied;
-  copied.family = storage.ss_family;
-  copied.internet = ParseInternetAddress(storage, length);
-  copied.unix_name = ParseUnixAddress(storage, length);
-  if (!copied.internet.has_value() &&
-      (copied.family == AF_INET || copied.family == AF_INET6)) {
-    copied.error_number = EINVAL;
-  }
-  return copied;
 }
 
 std::optional<InternetAddress> NameOf(int socket) {
@@ -207,8 +181,10 @@ BrokeredCall SocketBroker::Perform(const seccomp_notif& notification,
         return Bind(notification);
       case __NR_listen:
         return Listen(notification);
-      default:
+      case __NR_connect:
         return Connect(notification);
+      default:
+        return SendFirst(notification, listener);
     }
   };
   BrokeredCall performed = perform();
@@ -486,11 +462,15 @@ BrokeredCall SocketBroker::Connect(const seccomp_notif& notification) {
   if (copied.family == AF_UNSPEC)
     return {.error_number = Disconnect(socket->fd.get())};
   if (!copied.internet.has_value()) return {.error_number = EAFNOSUPPORT};
-  InternetAddress address = *copied.internet;
-  if (address.family != socket->family) return {.error_number = EAFNOSUPPORT};
-  if (address.IsAny()) address = LoopbackOf(socket->family, address.port);
-  if (IsListed(address)) return ConnectTo(inode, *socket, address);
-  if (address.IsLoopback()) return ConnectToOwn(inode, *socket, address);
+  return ConnectInternetSocket(inode, *socket, *copied.internet);
+}
+
+BrokeredCall SocketBroker::ConnectInternetSocket(ino_t inode, Socket& socket,
+                                                 InternetAddress address) {
+  if (address.family != socket.family) return {.error_number = EAFNOSUPPORT};
+  if (address.IsAny()) address = LoopbackOf(socket.family, address.port);
+  if (IsListed(address)) return ConnectTo(inode, socket, address);
+  if (address.IsLoopback()) return ConnectToOwn(inode, socket, address);
   return {.error_number = EACCES, .forbidden_address = address.ToString()};
 }
 
@@ -599,17 +579,68 @@ void SocketBroker::NoteSettled(ino_t inode) {
   }
 }
 
-int SocketBroker::FinishConnect(ino_t inode) {
+BrokeredCall SocketBroker::FinishConnect(ino_t inode,
+                                         const seccomp_notif& notification,
+                                         int listener) {
   Socket* const socket = Find(inode);
-  if (socket == nullptr) return EBADF;
+  if (socket == nullptr) return {.error_number = EBADF};
   int error = 0;
   socklen_t length = sizeof(error);
   if (getsockopt(socket->fd.get(), SOL_SOCKET, SO_ERROR, &error, &length) !=
       0) {
-    return errno;
+    return {.error_number = errno};
   }
-  if (error == 0) NoteConnected(inode);
-  return error;
+  if (error != 0) return {.error_number = error};
+  const UniqueFd connected(fcntl(socket->fd.get(), F_DUPFD_CLOEXEC, 0));
+  NoteConnected(inode);
+  if (!Sends(notification)) return {};
+  return SendData(connected, notification, listener);
+}
+
+// TCP fast open (tcp(7)) is a connect and a send. Performed as a host does that
+// has no cookie of the other end yet: first the one, then the other.
+BrokeredCall SocketBroker::SendFirst(const seccomp_notif& notification,
+                                     int listener) {
+  if (MessageCount(notification) == 0) return {};
+  const ino_t inode = SocketOf(notification);
+  Socket* const socket = Find(inode);
+  if (socket == nullptr && WasLetGo(inode)) return {.error_number = EISCONN};
+  if (socket == nullptr || socket->family == AF_UNIX || !socket->is_stream) {
+    return {.error_number = EOPNOTSUPP};
+  }
+  const CopiedAddress copied = CopyAddress(notification);
+  if (copied.error_number != 0) return {.error_number = copied.error_number};
+  if (!copied.internet.has_value()) return {.error_number = EOPNOTSUPP};
+  const UniqueFd own(fcntl(socket->fd.get(), F_DUPFD_CLOEXEC, 0));
+  BrokeredCall call = ConnectInternetSocket(inode, *socket, *copied.internet);
+  if ((SendFlags(notification) & MSG_DONTWAIT) != 0) call.waits = false;
+  const bool connected =
+      call.error_number == 0 && call.retry_at == absl::InfiniteFuture();
+  return connected ? SendData(own, notification, listener) : call;
+}
+
+// A request's first part; a program sends the rest as it does after any call
+// that took a part (send(2)). If the caller has died, its id and what was read
+// may be another's by now.
+BrokeredCall SocketBroker::SendData(const UniqueFd& socket,
+                                    const seccomp_notif& notification,
+                                    int listener) {
+  constexpr size_t kMost = 4096;
+  const std::optional<std::string> data = CopyData(notification, kMost);
+  if (!data.has_value()) return {.error_number = EFAULT};
+  if (!IsAwaited(listener, notification.id)) return {.error_number = ESRCH};
+  const int flags = SendFlags(notification) & MSG_MORE;
+  const ssize_t sent = ::send(socket.get(), data->data(), data->size(),
+                              flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent < 0) return {.error_number = errno};
+  if (notification.data.nr != __NR_sendmmsg) return {.value = sent};
+  // It says of each message how much was sent, and how many were.
+  const auto size = static_cast<unsigned>(sent);
+  const bool told = WriteProgramBytes(
+      static_cast<pid_t>(notification.pid),
+      notification.data.args[1] + offsetof(mmsghdr, msg_len), &size,
+      sizeof(size), [&] { return IsAwaited(listener, notification.id); });
+  return told ? BrokeredCall{.value = 1} : BrokeredCall{.error_number = EFAULT};
 }
 
 // A descriptor that was kept on would keep the connection open when the program

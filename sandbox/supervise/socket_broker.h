@@ -10,7 +10,7 @@
 // then the run's and nobody else's.
 //
 // What it does not do: look at data, or at datagrams (a grant that includes
-// them restricts nothing).
+// them restricts nothing). It sends what comes with a connect (TCP fast open).
 //
 // Contract: one thread at a time; never blocks, but for a context switch where
 // the run has a network of its own.
@@ -44,8 +44,9 @@ namespace cordon::sandbox {
 
 // What became of a call.
 struct BrokeredCall {
-  // errno(3); 0: it succeeded.
+  // errno(3); 0: it succeeded, with `value`.
   int error_number = 0;
+  int64_t value = 0;
   // What the service needs for it is gone: the run cannot go on.
   bool service_failed = false;
   // Not empty: it is a breach, with this address.
@@ -94,8 +95,9 @@ class SocketBroker {
                        absl::Time since,
                        std::shared_ptr<const NamedSocket> named);
 
-  // Of a call that waited: its errno.
-  int FinishConnect(ino_t socket);
+  // Of a call that waited.
+  BrokeredCall FinishConnect(ino_t socket, const seccomp_notif& notification,
+                             int listener);
   // Of one that the program does not wait for.
   void NoteSettled(ino_t socket);
   // Whether the socket is where it was seen last.
@@ -140,6 +142,11 @@ class SocketBroker {
   BrokeredCall Bind(const seccomp_notif& notification);
   BrokeredCall Listen(const seccomp_notif& notification);
   BrokeredCall Connect(const seccomp_notif& notification);
+  BrokeredCall ConnectInternetSocket(ino_t inode, Socket& socket,
+                                     InternetAddress address);
+  BrokeredCall SendFirst(const seccomp_notif& notification, int listener);
+  static BrokeredCall SendData(const UniqueFd& socket,
+                               const seccomp_notif& notification, int listener);
   // `no_name`: the errno(3) of a path that ends in no name.
   UnixPlace FindPlace(pid_t tid, const std::string& name, int no_name) const;
   BrokeredCall BindUnixSocket(Socket& socket, pid_t tid,

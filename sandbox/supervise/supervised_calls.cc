@@ -115,9 +115,10 @@ PathThreadEvents Supervision::EventsOfPaths() {
                 });
               },
           .on_refused =
-              [this](const seccomp_notif& call, std::string path) {
-                JudgedCall breach =
-                    JudgeRefused(call, std::move(path), plan_.on_violation);
+              [this](const seccomp_notif& call, std::string path,
+                     int error_number) {
+                JudgedCall breach = JudgeRefused(
+                    call, std::move(path), error_number, plan_.on_violation);
                 loop_->Post([self = shared_from_this(), call,
                              breach = std::move(breach)]() mutable {
                   if (self->killed_) return;

@@ -62,7 +62,7 @@ void Supervision::PerformSocketCall(const seccomp_notif& notification,
     // Another thread waits for it, or too many do.
     if (performed.waits) performed.error_number = EALREADY;
   }
-  if (!performed.forbidden_address.empty()) {
+  if (!performed.forbidden_address.empty() && IsWaiting(notification.id)) {
     violation.address = std::move(performed.forbidden_address);
     violation.action = plan_.on_violation.For(violation.kind);
     if (violation.action == ViolationAction::kTerminate) {
@@ -73,7 +73,11 @@ void Supervision::PerformSocketCall(const seccomp_notif& notification,
     violation.error_number = performed.error_number;
     Report(std::move(violation));
   }
-  Answer(notification.id, CallAnswer::kFail, performed.error_number);
+  AnswerSocketCall(notification.id, performed);
+}
+
+void Supervision::AnswerSocketCall(uint64_t id, const BrokeredCall& performed) {
+  AnswerCall(listener_.fd.get(), id, performed.error_number, performed.value);
 }
 
 // Watched is a duplicate, because the loop knows descriptors and the broker may
@@ -105,9 +109,11 @@ void Supervision::OnConnected(Connecting& connecting) {
   connecting_.erase(found);
   if (connecting_.empty()) loop_->CancelTimer(signals_timer_);
   loop_->Unwatch(done->fd());
-  if (const std::optional<uint64_t> call = done->call(); call.has_value()) {
+  if (const std::optional<seccomp_notif>& call = done->call();
+      call.has_value()) {
     if (!killed_) {
-      Answer(*call, CallAnswer::kFail, broker_.FinishConnect(done->socket()));
+      AnswerSocketCall(call->id, broker_.FinishConnect(done->socket(), *call,
+                                                       listener_.fd.get()));
     }
   } else {
     broker_.NoteSettled(done->socket());
@@ -121,12 +127,12 @@ void Supervision::OnConnected(Connecting& connecting) {
 // have been by any signal, and its socket have gone on connecting.
 void Supervision::LookForSignals() {
   for (const auto& [socket, connecting] : connecting_) {
-    const std::optional<uint64_t> call = connecting->call();
+    const std::optional<seccomp_notif>& call = connecting->call();
     if (!call.has_value()) continue;
-    if (!IsWaiting(*call)) {
+    if (!IsWaiting(call->id)) {
       connecting->Detach();
-    } else if (HasSignal(connecting->tid())) {
-      Answer(*connecting->Detach(), CallAnswer::kFail, EINTR);
+    } else if (HasSignal(static_cast<pid_t>(call->pid))) {
+      Answer(connecting->Detach()->id, CallAnswer::kFail, EINTR);
     }
   }
   // Of a socket that is closed nobody wants to know.

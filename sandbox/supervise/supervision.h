@@ -140,14 +140,10 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
         : owner_(owner), socket_(socket), fd_(std::move(fd)) {}
     void OnReady(uint32_t) override { owner_->OnConnected(*this); }
 
-    void Attach(const seccomp_notif& call) {
-      call_ = call.id;
-      tid_ = static_cast<pid_t>(call.pid);
-    }
-    std::optional<uint64_t> Detach() { return std::exchange(call_, {}); }
+    void Attach(const seccomp_notif& call) { call_ = call; }
+    std::optional<seccomp_notif> Detach() { return std::exchange(call_, {}); }
 
-    std::optional<uint64_t> call() const { return call_; }
-    pid_t tid() const { return tid_; }
+    const std::optional<seccomp_notif>& call() const { return call_; }
     ino_t socket() const { return socket_; }
     int fd() const { return fd_.get(); }
 
@@ -155,8 +151,7 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
     Supervision* const owner_;
     const ino_t socket_;
     const UniqueFd fd_;
-    std::optional<uint64_t> call_;
-    pid_t tid_ = 0;
+    std::optional<seccomp_notif> call_;
   };
 
   // A call that is answered later. `violation`: what to report of it if it is
@@ -198,6 +193,7 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
   void HandleCall(uint64_t id, pid_t tid, JudgedCall judged);
   // Whether the call's thread was still there.
   bool Answer(uint64_t id, CallAnswer answer, int error_number);
+  void AnswerSocketCall(uint64_t id, const BrokeredCall& performed);
   void AskForProcess(HeldCall call);
   bool TakeProcess(const HeldCall& call);
   void RefuseProcess(HeldCall call);

@@ -340,6 +340,34 @@ TEST_F(CompilersTest, CompilingDoesNotUseUpTheProgramsTime) {
             absl::Milliseconds(100));
 }
 
+TEST_F(CompilersTest, AnEqualSourceIsNotCompiledAgain) {
+  const std::string code =
+      "#include <cstdio>\nint main() { std::puts(\"kept\"); }\n";
+  for (const v1::Usage::CompileCache use : {v1::Usage::MISS, v1::Usage::HIT}) {
+    const v1::Result result = Compile(code);
+    EXPECT_EQ(result.stdout(), "kept\n") << result.message();
+    EXPECT_EQ(result.compilation().usage().compile_cache(), use);
+  }
+  // The language is another one, and so is its compiler's command.
+  EXPECT_EQ(client_.Run(SourceRequest("c++", code))
+                .compilation()
+                .usage()
+                .compile_cache(),
+            v1::Usage::MISS);
+}
+
+TEST(CompileCacheFlag, NothingIsKeptWithoutRoomForIt) {
+  ServerProcess server({"--compile_cache_bytes=0"});
+  TestClient client(server.address());
+  for (int i = 0; i < 2; ++i) {
+    const v1::Result result =
+        client.Run(SourceRequest("c", "int main(void) { return 7; }\n"));
+    EXPECT_EQ(result.exit_code(), 7) << result.message();
+    EXPECT_EQ(result.compilation().usage().compile_cache(),
+              v1::Usage::COMPILE_CACHE_UNSPECIFIED);
+  }
+}
+
 // ------------------------------------------------------------ an operator's
 // own
 

@@ -1,13 +1,16 @@
 // Networks that a request asks for, of a real server in its own domain.
 
+#include <signal.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "google/rpc/error_details.pb.h"
 #include "gtest/gtest.h"
+#include "tests/support/process_view.h"
 #include "tests/support/server_process.h"
 #include "tests/support/test_client.h"
 
@@ -87,6 +90,52 @@ TEST(NetworkTest, LoopbackIsTheRunsOwn) {
   EXPECT_THAT(none.stderr(), HasSubstr("PermissionError"));
   EXPECT_EQ(none.enforcement().network().reason(),
             client.Info().enforcement().network().reason());
+}
+
+// A helper of the server's (sandbox/network/private_networks.h), which is no
+// child of it and has its arguments; -1: none.
+pid_t HelperOf(const ServerProcess& server, const std::string& name) {
+  for (const pid_t pid : ProcessesMarked(server.state_directory())) {
+    std::ifstream file(absl::StrCat("/proc/", pid, "/comm"));
+    std::string comm;
+    if (std::getline(file, comm) && comm == name) return pid;
+  }
+  return -1;
+}
+
+// Runs go on, with the host's network, and say so.
+TEST(NetworkTest, ThatNetworksCanNoLongerBeMadeIsSaid) {
+  for (const std::string name : {"cordon-networks", "cordon-sockets"}) {
+    const ServerProcess server({"--max_network=loopback"});
+    TestClient client(server.address());
+    const auto run = [&](v1::Result* result) {
+      return client.TryRun(Connecting(v1::NETWORK_LOOPBACK, server.address()),
+                           result);
+    };
+    v1::Result before;
+    ASSERT_TRUE(run(&before).ok());
+    EXPECT_EQ(before.stdout(), "CONNECTED\nREFUSED\n") << before.stderr();
+    const pid_t helper = HelperOf(server, name);
+    if (helper < 0) {  // A host that allows none (see above).
+      EXPECT_EQ(before.enforcement().network().level(),
+                v1::Enforcement::PARTIAL);
+      continue;
+    }
+    EXPECT_NE(before.enforcement().network().level(), v1::Enforcement::PARTIAL)
+        << before.enforcement().network().reason();
+    ASSERT_EQ(kill(helper, SIGKILL), 0);
+    if (name == "cordon-sockets") {
+      // A run has a network by then, and can have no socket in it.
+      v1::Result during;
+      EXPECT_EQ(run(&during).error_code(), grpc::StatusCode::INTERNAL);
+    }
+    v1::Result after;
+    ASSERT_TRUE(run(&after).ok()) << name;
+    EXPECT_EQ(after.stdout(), "CONNECTED\nREFUSED\n") << after.stderr();
+    const v1::Enforcement::Layer& network = after.enforcement().network();
+    EXPECT_EQ(network.level(), v1::Enforcement::PARTIAL) << name;
+    EXPECT_THAT(network.reason(), HasSubstr("loopback ports are the host's"));
+  }
 }
 
 TEST(NetworkTest, AListAndEverything) {

@@ -95,6 +95,7 @@ class Directories {
               symlink("/proc/self/root", "r") == 0 &&
               symlink("/tmp/t", "d/t") == 0,
           "no links");
+    Check(mkfifo("p", 0600) == 0, "no pipe");
     close(open("f", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     close(
         open((run_ + "/tmp/t").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0700));
@@ -167,11 +168,14 @@ class Reader {
                                   outside,
                                   "/proc/1",
                                   "/dev/fd",
+                                  "p",
+                                  "/dev/stdout",
                                   "status"};
     const std::string whole[] = {"/box/o/new", "/box/of",
                                  "/box/o/f",   "/tmp/../box/up/x",
                                  "/box/o",     "/box/d/../o/../new",
-                                 "/tmp/t",     "/box/r" + outside};
+                                 "/tmp/t",     "/box/r" + outside,
+                                 "/box/p",     "/dev/stdout"};
     std::string path;
     if (const uint64_t one = Integer(1); one % 2 == 0) {
       path = whole[one / 2 % std::size(whole)];
@@ -210,6 +214,36 @@ uint64_t Address(size_t offset) {
   return reinterpret_cast<uint64_t>(memory + offset);
 }
 
+// Whether the program may be let go on with it, whatever it makes of the path
+// meanwhile: it looks at none, or only the program itself can do it.
+bool MayGoOn(const seccomp_data& call) {
+  switch (call.nr) {
+    case __NR_chdir:
+    case __NR_execve:
+    case __NR_getcwd:
+      return true;
+    case __NR_utimensat:
+    case __NR_futimesat:
+      return call.args[1] == 0;
+    default:
+      return false;
+  }
+}
+
+// Any of those that are looked at, and now and then any bits at all.
+uint64_t OpenFlags(Reader& reader) {
+  constexpr int kFlags[] = {O_WRONLY,   O_RDWR,   O_CREAT,  O_EXCL,
+                            O_NOFOLLOW, O_TRUNC,  O_PATH,   O_DIRECTORY,
+                            O_NONBLOCK, O_APPEND, O_TMPFILE};
+  if (reader.Integer(1) % 8 == 0) return reader.Integer(4);
+  uint64_t flags = 0;
+  for (uint64_t i = reader.Integer(1) % 4; i > 0; --i) {
+    flags |=
+        static_cast<uint64_t>(kFlags[reader.Integer(1) % std::size(kFlags)]);
+  }
+  return flags;
+}
+
 // As the call wants them, for the most part.
 void FillArguments(Reader& reader, bool is_at, seccomp_data& call) {
   constexpr size_t kHalf = kMemoryBytes / 2;
@@ -236,6 +270,8 @@ void FillArguments(Reader& reader, bool is_at, seccomp_data& call) {
         call.args[i] = usual[i];
     }
   }
+  if (call.nr == __NR_open) call.args[1] = OpenFlags(reader);
+  if (call.nr == __NR_openat) call.args[2] = OpenFlags(reader);
   // A length that a disk has room for; devices are the filter's to refuse.
   if (call.nr == __NR_truncate) call.args[1] %= 4096;
   if (call.nr == __NR_mknod) call.args[1] &= 0777;
@@ -279,6 +315,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       broker.Perform(notification, /*listener=*/-1, rights);
   Check(done.error_number >= 0 && done.error_number <= kMaxErrno,
         "not an errno");
+  Check(done.kind != BrokeredPath::Kind::kUnconcerned ||
+            MayGoOn(notification.data),
+        "a call on a path was to go on");
   Check(done.kind != BrokeredPath::Kind::kHanded, "something was handed over");
   if (done.kind == BrokeredPath::Kind::kElsewhere &&
       notification.data.nr == __NR_execve) {

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -20,6 +19,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "sandbox/base/unique_fd.h"
+#include "tests/kernel/host_servers.h"
 #include "tests/support/sandbox_fixture.h"
 
 namespace cordon::testing {
@@ -27,7 +27,6 @@ namespace {
 
 using sandbox::AllowedEndpoint;
 using sandbox::ExecutionSpec;
-using sandbox::FileMode;
 using sandbox::NetworkAccess;
 using sandbox::OutcomeKind;
 using sandbox::OutputStream;
@@ -41,33 +40,6 @@ using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-// A server of the host's on 127.0.0.1, which no run has made.
-class Listener {
- public:
-  Listener() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address = {};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    EXPECT_EQ(bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(listen(fd_.get(), 1024), 0);
-    getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
-  }
-
-  uint16_t port() const { return port_; }
-  std::string address() const { return absl::StrCat("127.0.0.1:", port_); }
-  // Whether somebody has connected.
-  bool WasReached() const {
-    pollfd ready = {.fd = fd_.get(), .events = POLLIN, .revents = 0};
-    return poll(&ready, 1, 0) == 1;
-  }
-
- private:
-  UniqueFd fd_;
-  uint16_t port_ = 0;
-};
-
 constexpr const char* kTools =
     "import ctypes, errno, os, signal, socket, struct, sys, threading, time\n"
     "def attempt(act):\n"
@@ -79,7 +51,20 @@ constexpr const char* kTools =
     "    server = socket.socket(family)\n"
     "    server.bind(address)\n"
     "    server.listen()\n"
-    "    return server\n";
+    "    return server\n"
+    "# How many messages were sent, and of the first how much; or an errno.\n"
+    "def send_first_of_many(s, port):\n"
+    "    word = ctypes.c_uint64; buffer = ctypes.create_string_buffer\n"
+    "    name = buffer(struct.pack('=H', 2) + struct.pack('!H', int(port)) +\n"
+    "                  bytes((127, 0, 0, 1)) + bytes(8), 16)\n"
+    "    data = buffer(b'many')\n"
+    "    vector = (word * 2)(ctypes.addressof(data), 4)\n"
+    "    header = (word * 8)(ctypes.addressof(name), 16,\n"
+    "                        ctypes.addressof(vector), 1)\n"
+    "    libc = ctypes.CDLL(None, use_errno=True)\n"
+    "    sent = libc.sendmmsg(s.fileno(), header, 1, 0x20000000)\n"
+    "    if sent < 0: return errno.errorcode[ctypes.get_errno()]\n"
+    "    return [sent, header[7]]\n";
 
 ExecutionSpec With(NetworkAccess access, ExecutionSpec spec) {
   spec.network.access = access;
@@ -328,11 +313,60 @@ TEST(LoopbackNetworkAttack, NoPortIsSharedAndNoConnectIsHidden) {
       "attempt(lambda: s.sendto(b'x', 0x20000000, ('127.0.0.1', PORT)))\n"
       "attempt(lambda: s.sendto(b'x', 0, ('127.0.0.1', PORT)))\n"
       "attempt(lambda: s.sendmsg([b'x'], [], 0x20000000,\n"
-      "                          ('127.0.0.1', PORT)))",
+      "                          ('127.0.0.1', PORT)))\n"
+      "attempt(lambda: s.sendto(b'x', 0x20000000, ('192.0.2.1', 80)))\n"
+      "print(send_first_of_many(s, 'PORT'))",
       {{"PORT", absl::StrCat(listener.port())}})));
   EXPECT_EQ(run->stdout_data(),
-            "ENOPROTOOPT\nENOPROTOOPT\nEACCES\nEACCES\nEACCES\n");
+            "ENOPROTOOPT\nENOPROTOOPT\nECONNREFUSED\nEPIPE\nECONNREFUSED\n"
+            "EACCES\nECONNREFUSED\n")
+      << run->stderr_data();
   EXPECT_FALSE(listener.WasReached());
+  EXPECT_THAT(
+      run->outcome().violations,
+      ElementsAre(Denied("sendto", listener.address(), ECONNREFUSED),
+                  Denied("sendmsg", listener.address(), ECONNREFUSED),
+                  Denied("sendto", "192.0.2.1:80", EACCES),
+                  Denied("sendmmsg", listener.address(), ECONNREFUSED)));
+}
+
+// As on a host whose kernel has no cookie of the server's yet (tcp(7)).
+TEST(LoopbackNetwork, FastOpenReachesItsOwnServer) {
+  const auto run = SharedSandbox().Run(Loopback(
+      "server = serve(); address = server.getsockname()\n"
+      "def met(): return server.accept()[0].recv(100)\n"
+      "def client(): return socket.socket()\n"
+      "s = client(); print(s.sendto(b'one', 0x20000000, address), met())\n"
+      "s.send(b' more'); attempt(lambda: s.sendto(b'x', 0x20000000, address))\n"
+      "s = client()\n"
+      "print(s.sendmsg([b't', b'', b'wo'], [], 0x20000000, address), met())\n"
+      "s = client(); print(send_first_of_many(s, address[1]), met())\n"
+      "s = client(); print(s.sendto(b'', 0x20000000, address))\n"
+      "server.accept()\n"
+      "s = client(); s.setblocking(False)\n"
+      "attempt(lambda: s.sendto(b'x', 0x20000000, address))\n"
+      "peer = server.accept()[0]; s.setblocking(True); s.send(b'later')\n"
+      "print(peer.recv(100)); s.close(); print(peer.recv(100))\n"
+      "s = client()\n"
+      "attempt(lambda: s.sendto(b'x', 0x20000000 | socket.MSG_DONTWAIT, "
+      "address))\n"
+      "s = client(); print(s.sendto(b'x' * 300000, 0x20000000, address) == "
+      "4096)"
+      "\n"
+      "libc = ctypes.CDLL(None, use_errno=True)\n"
+      "for address, length in (0, 0), (0, 16), (8, 16):\n"
+      "    s = client()\n"
+      "    print(libc.sendto(s.fileno(), b'x', 1, 0x20000000,\n"
+      "                      ctypes.c_void_p(address), length),\n"
+      "          errno.errorcode[ctypes.get_errno()])\n"
+      "pair = socket.socketpair()[0]\n"
+      "attempt(lambda: pair.send(b'x', 0x20000000))\n"));
+  EXPECT_EQ(run->stdout_data(),
+            "3 b'one'\nEISCONN\n3 b'two'\n[1, 4] b'many'\n0\n"
+            "EINPROGRESS\nb'later'\nb''\nEINPROGRESS\nTrue\n"
+            "-1 EINVAL\n-1 EINVAL\n-1 EFAULT\nENOTSUP\n")
+      << run->stderr_data();
+  EXPECT_THAT(run->outcome().violations, IsEmpty());
 }
 
 TEST(LoopbackNetworkAttack, ANamedUnixSocketStaysOutOfReach) {
@@ -442,113 +476,6 @@ TEST(LoopbackNetwork, ManySocketsThatAreClosedAgain) {
   EXPECT_EQ(run->stdout_data(), "EMFILE\nDONE\n") << run->stderr_data();
 }
 
-// --------------------------------------------------------------------- races
-
-// A C program of two threads: `other` goes on and on while `body` does its
-// work. OWN is a port of its own, HOST one of the host's.
-ExecutionSpec Racing(const std::string& other, const std::string& body,
-                     uint16_t host_port) {
-  ExecutionSpec spec = With(NetworkAccess::kLoopback, CommandSpec({"./race"}));
-  spec.files = {
-      {"race.c",
-       absl::StrReplaceAll(
-           absl::StrReplaceAll(
-               "#define _GNU_SOURCE\n"
-               "#include <arpa/inet.h>\n#include <errno.h>\n#include "
-               "<fcntl.h>\n"
-               "#include <netinet/in.h>\n#include <pthread.h>\n#include "
-               "<stdio.h>\n"
-               "#include <sys/socket.h>\n#include <time.h>\n#include "
-               "<unistd.h>\n"
-               "static volatile int over;\n"
-               "static volatile struct sockaddr_in address;\n"
-               "static int server, own, spare;\n"
-               "static double now(void) {\n"
-               "  struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t);\n"
-               "  return t.tv_sec + t.tv_nsec / 1e9;\n"
-               "}\n"
-               "static void* other(void* p) { while (!over) { OTHER } return "
-               "p; }\n"
-               "int main(void) {\n"
-               "  struct sockaddr_in a = {.sin_family = AF_INET};\n"
-               "  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);\n"
-               "  socklen_t n = sizeof(a);\n"
-               "  server = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);\n"
-               "  if (bind(server, (void*)&a, n) || listen(server, 1000)) "
-               "return 1;\n"
-               "  if (getsockname(server, (void*)&a, &n)) return 2;\n"
-               "  own = ntohs(a.sin_port);\n"
-               "  address = a;\n"
-               "  pthread_t t; pthread_create(&t, 0, other, 0);\n"
-               "  long acts = 0, did = 0;\n"
-               "  for (double end = now() + SECONDS; now() < end; ++acts) { "
-               "BODY }\n"
-               "  over = 1; pthread_join(t, 0);\n"
-               "  printf(\"%ld %ld\\n\", acts, did);\n"
-               "}\n",
-               {{"OTHER", other},
-                {"BODY", body},
-                {"SECONDS", absl::StrCat(RaceSeconds())}}),
-           {{"HOST", absl::StrCat(host_port)}, {"OWN", "own"}}),
-       FileMode::kRegular}};
-  spec.program.limits = RaceLimits();
-  spec.compile =
-      CommandSpec({"/usr/bin/gcc", "-O1", "-pthread", "race.c", "-o", "race"})
-          .program;
-  return spec;
-}
-
-// Acts, and those that succeeded.
-std::pair<int64_t, int64_t> Counts(const RecordingObserver& run) {
-  std::pair<int64_t, int64_t> counts;
-  const std::string text = run.stdout_data();
-  EXPECT_EQ(std::sscanf(text.c_str(), "%ld %ld", &counts.first, &counts.second),
-            2)
-      << text << run.stderr_data();
-  return counts;
-}
-
-TEST(LoopbackNetworkRace, AnAddressThatChangesMeanwhile) {
-  const Listener listener;
-  const auto run = SharedSandbox().Run(
-      Racing("address.sin_port = htons(HOST);\n"
-             "for (volatile int i = 0; i < 20000; ++i) {}\n"
-             "address.sin_port = htons(OWN);\n"
-             "for (volatile int i = 0; i < 20000; ++i) {}",
-             "int s = socket(AF_INET, SOCK_STREAM, 0);\n"
-             "did += connect(s, (void*)&address, sizeof(address)) == 0;\n"
-             "close(s); int c;\n"
-             "while ((c = accept(server, 0, 0)) >= 0) close(c);",
-             listener.port()));
-  EXPECT_FALSE(listener.WasReached());
-  const auto [acts, did] = Counts(*run);
-  EXPECT_GT(acts, 20);
-  EXPECT_GT(did, 0) << "its own port was never reached: nothing was raced";
-  EXPECT_LT(did, acts) << "the other was never tried";
-}
-
-// The number means the server's own socket at one moment, another at the next.
-TEST(LoopbackNetworkRace, ADescriptorThatChangesMeanwhile) {
-  const Listener listener;
-  const auto run = SharedSandbox().Run(
-      Racing("int s = socket(AF_INET, SOCK_STREAM, 0); dup2(s, 100);\n"
-             "int u = socket(AF_UNIX, SOCK_STREAM, 0); dup2(u, 100);\n"
-             "dup2(server, 100); close(s); close(u);",
-             "if (listen(100, 5) == 0) {\n"
-             "  struct sockaddr_in a; socklen_t n = sizeof(a); ++did;\n"
-             "  int copy = dup(100);\n"
-             "  if (getsockname(copy, (void*)&a, &n) == 0 &&\n"
-             "      a.sin_family == AF_INET && a.sin_port != 0 &&\n"
-             "      a.sin_addr.s_addr != htonl(INADDR_LOOPBACK)) return 3;\n"
-             "  close(copy);\n"
-             "}",
-             listener.port()));
-  EXPECT_EQ(run->outcome().exit_code, 0);
-  const auto [acts, did] = Counts(*run);
-  EXPECT_GT(acts, 20);
-  EXPECT_GT(did, 0);
-}
-
 // ---------------------------------------------------------------- allow list
 
 TEST(AllowListNetwork, WhatIsOnTheListIsReachedAndNothingElse) {
@@ -610,6 +537,21 @@ TEST(FullNetwork, EverythingIsReached) {
   EXPECT_THAT(run->outcome().violations, IsEmpty());
   EXPECT_EQ(run->outcome().enforcement.network.level,
             sandbox::EnforcementLevel::kNone);
+}
+
+// Nobody but the program keeps the connection open.
+TEST(FullNetwork, FastOpenIsAConnection) {
+  const auto run = SharedSandbox().Run(With(
+      NetworkAccess::kFull,
+      PythonSpec(absl::StrCat(
+          kTools,
+          "server = serve(); s = socket.socket()\n"
+          "print(s.sendto(b'x', 0x20000000, server.getsockname()))\n"
+          "peer = server.accept()[0]; s.close()\n"
+          "print(peer.recv(9), peer.recv(9))\n"
+          "u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+          "attempt(lambda: u.sendto(b'x', 0x20000000, ('127.0.0.1', 9)))"))));
+  EXPECT_EQ(run->stdout_data(), "1\nb'x' b''\nENOTSUP\n") << run->stderr_data();
 }
 
 TEST(FullNetwork, ListeningAgainIsNoError) {

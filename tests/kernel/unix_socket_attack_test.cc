@@ -1,28 +1,21 @@
 // Unix sockets: a run's own work, in its own directory; nobody else's are in
 // reach, and none of its own is reachable under a name outside.
 
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "sandbox/base/unique_fd.h"
 #include "tests/kernel/attack.h"
+#include "tests/kernel/host_servers.h"
 
 namespace cordon::testing {
 namespace {
 
 using sandbox::ExecutionSpec;
-using sandbox::FileMode;
-using sandbox::UniqueFd;
 using sandbox::Violation;
 using sandbox::ViolationKind;
 using ::testing::AllOf;
@@ -30,40 +23,6 @@ using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-// A unix socket of the host's that everybody may connect to.
-class HostSocket {
- public:
-  explicit HostSocket(const std::string& path)
-      : path_(path), fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_un address = {};
-    address.sun_family = AF_UNIX;
-    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
-    EXPECT_EQ(
-        bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)),
-        0)
-        << path;
-    EXPECT_EQ(listen(fd_.get(), 100), 0);
-    EXPECT_EQ(chmod(path.c_str(), 0777), 0);
-  }
-  ~HostSocket() { unlink(path_.c_str()); }
-  HostSocket(const HostSocket&) = delete;
-  HostSocket& operator=(const HostSocket&) = delete;
-
-  const std::string& path() const { return path_; }
-  bool WasReached() const {
-    pollfd ready = {.fd = fd_.get(), .events = POLLIN, .revents = 0};
-    return poll(&ready, 1, 0) == 1;
-  }
-
- private:
-  const std::string path_;
-  const UniqueFd fd_;
-};
-
-std::string NameOutside(const char* what) {
-  return absl::StrCat("/tmp/cordon-", what, "-", getpid(), "-", getuid());
-}
 
 constexpr const char* kTools =
     "import errno, os, signal, socket, sys, threading\n"
@@ -235,96 +194,6 @@ TEST(UnixSocketAttack, AbstractNamesAreNobodys) {
       run->outcome().violations,
       ElementsAre(Denied("bind", "@cordon-name"),
                   Denied("connect", "@cordon-name"), Denied("bind", "@")));
-}
-
-// --------------------------------------------------------------------- races
-
-// Two threads: `other` goes on and on while `body` does its work, `RaceSeconds`
-// long. HOST is a path outside.
-ExecutionSpec Racing(const std::string& other, const std::string& body,
-                     const std::string& host) {
-  ExecutionSpec spec = CommandSpec({"./race"});
-  const std::string program = absl::StrReplaceAll(
-      "#define _GNU_SOURCE\n"
-      "#include <fcntl.h>\n#include <pthread.h>\n#include <stdio.h>\n"
-      "#include <string.h>\n#include <sys/socket.h>\n#include <sys/stat.h>\n"
-      "#include <sys/un.h>\n#include <time.h>\n#include <unistd.h>\n"
-      "static volatile int over;\n"
-      "static struct sockaddr_un address = {AF_UNIX, \"own\"};\n"
-      "static double now(void) {\n"
-      "  struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t);\n"
-      "  return t.tv_sec + t.tv_nsec / 1e9;\n"
-      "}\n"
-      "static void* other(void* p) { while (!over) { OTHER } return p; }\n"
-      "int main(void) {\n"
-      "  int server = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);\n"
-      "  if (bind(server, (void*)&address, sizeof(address)) ||\n"
-      "      listen(server, 100)) return 1;\n"
-      "  mkdir(\"dir\", 0700); symlink(\"/tmp\", \"away\");\n"
-      "  pthread_t t; pthread_create(&t, 0, other, 0);\n"
-      "  long acts = 0, did = 0; int c;\n"
-      "  for (double end = now() + SECONDS; now() < end; ++acts) { BODY }\n"
-      "  over = 1; pthread_join(t, 0);\n"
-      "  printf(\"%ld %ld\\n\", acts, did);\n"
-      "}\n",
-      {{"OTHER", other},
-       {"BODY", body},
-       {"SECONDS", absl::StrCat(RaceSeconds())}});
-  spec.files = {{"race.c", absl::StrReplaceAll(program, {{"HOST", host}}),
-                 FileMode::kRegular}};
-  spec.program.limits = RaceLimits();
-  spec.compile =
-      CommandSpec({"/usr/bin/gcc", "-O1", "-pthread", "race.c", "-o", "race"})
-          .program;
-  return spec;
-}
-
-void ExpectRaced(const RecordingObserver& run) {
-  long acts = 0;
-  long did = 0;
-  const std::string text = run.stdout_data();
-  ASSERT_EQ(std::sscanf(text.c_str(), "%ld %ld", &acts, &did), 2)
-      << text << run.stderr_data();
-  EXPECT_GT(acts, 100);
-  EXPECT_GT(did, 0) << "nothing was raced";
-  EXPECT_LT(did, acts) << "the other was never tried";
-}
-
-TEST(UnixSocketRace, ANameThatChangesMeanwhile) {
-  const HostSocket host(NameOutside("race"));
-  const auto run = SharedSandbox().Run(Racing(
-      "strcpy(address.sun_path, \"HOST\");\n"
-      "__asm__ volatile(\"\" ::: \"memory\");\n"
-      "for (volatile int i = 0; i < 20000; ++i) {}\n"
-      "strcpy(address.sun_path, \"own\");\n"
-      "__asm__ volatile(\"\" ::: \"memory\");\n"
-      "for (volatile int i = 0; i < 20000; ++i) {}",
-      "int s = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);\n"
-      "did += connect(s, (void*)&address, sizeof(address)) == 0; close(s);\n"
-      "while ((c = accept(server, 0, 0)) >= 0) close(c);",
-      host.path()));
-  ExpectRaced(*run);
-  EXPECT_FALSE(host.WasReached());
-}
-
-TEST(UnixSocketRace, ADirectoryThatChangesMeanwhile) {
-  const std::string name = NameOutside("raced");
-  const HostSocket host(NameOutside("raced-host"));
-  const auto run = SharedSandbox().Run(
-      Racing("renameat2(AT_FDCWD, \"dir\", AT_FDCWD, \"away\", 2);",
-             absl::StrReplaceAll(
-                 "int s = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);\n"
-                 "struct sockaddr_un a = {AF_UNIX, \"dir/NAME\"};\n"
-                 "did += bind(s, (void*)&a, sizeof(a)) == 0; close(s);\n"
-                 "unlink(\"dir/NAME\"); unlink(\"away/NAME\");\n"
-                 "s = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);\n"
-                 "struct sockaddr_un b = {AF_UNIX, \"dir/PEER\"};\n"
-                 "connect(s, (void*)&b, sizeof(b)); close(s);",
-                 {{"NAME", name.substr(5)}, {"PEER", host.path().substr(5)}}),
-             host.path()));
-  ExpectRaced(*run);
-  EXPECT_NE(access(name.c_str(), F_OK), 0) << "it was made outside";
-  EXPECT_FALSE(host.WasReached());
 }
 
 }  // namespace

@@ -464,53 +464,46 @@ void AddSocketNames(NetworkAccess network, Rows& rows) {
       rows);
 }
 
+// Where an internet socket may be, TCP fast open is a connect in disguise
+// (tcp(7)). Any other address behind a pointer is of a socket that connects,
+// and looked at by nobody, or of a datagram where all is granted.
 void AddSends(NetworkAccess network, Rows& rows) {
-  if (network == NetworkAccess::kFull) {
-    for (const Sys call : {Sys::sendto, Sys::sendmsg, Sys::sendmmsg}) {
-      Add(call, {}, Allow(), "sending, to anywhere: the run was granted it",
-          rows);
-    }
-    return;
-  }
-  // A connect in disguise (tcp(7)).
-  const auto fast_open = [](int flags) {
-    return Rule{{AnyBitSet32(flags, MSG_FASTOPEN)},
-                Deny(EACCES, ViolationKind::kNetwork)};
+  const bool is_granted = network != NetworkAccess::kNone;
+  const Verdict connects =
+      is_granted ? AskSocketCall() : Deny(EACCES, ViolationKind::kNetwork);
+  const auto fast_open = [connects](int flags) {
+    return Rule{{AnyBitSet32(flags, MSG_FASTOPEN)}, connects};
   };
   constexpr const char* kReason =
-      "sending on connected sockets; no address of the caller's choice";
-  Add(Sys::sendto, {fast_open(3), {{Equals64(4, 0)}, Allow()}}, Refuse(EACCES),
+      "sending, which connects nothing by itself: HTTP clients and servers";
+  std::vector<Rule> sendto = {fast_open(3)};
+  if (!is_granted) sendto.push_back({{Equals64(4, 0)}, Allow()});
+  Add(Sys::sendto, std::move(sendto), is_granted ? Allow() : Refuse(EACCES),
       kReason, rows);
-  // The address is behind a pointer, but no socket exists that would use it.
   Add(Sys::sendmsg, {fast_open(2)}, Allow(), kReason, rows);
   Add(Sys::sendmmsg, {fast_open(3)}, Allow(), kReason, rows);
 }
 
-// Calls on a path that nothing else is asked about. One with AT_EMPTY_PATH, as
-// fstat(3) makes, names its file by a descriptor, and so does utimensat(2)
-// without a path.
+// Calls on a path that nothing else is asked about. Without a path,
+// utimensat(2) names its file by a descriptor.
 void AskAboutPaths(Rows& rows) {
   struct PathCalls {
     std::vector<Sys> calls;
     std::vector<Rule> by_descriptor;
   };
-  const auto empty_path = [](int flags) {
-    return std::vector<Rule>{{{AnyBitSet32(flags, AT_EMPTY_PATH)}, Allow()}};
-  };
   const PathCalls all[] = {
-      {{Sys::open,     Sys::openat,    Sys::stat,       Sys::lstat,
-        Sys::access,   Sys::faccessat, Sys::faccessat2, Sys::readlink,
-        Sys::mkdir,    Sys::mkdirat,   Sys::mknod,      Sys::mknodat,
-        Sys::symlink,  Sys::symlinkat, Sys::unlink,     Sys::unlinkat,
-        Sys::rmdir,    Sys::rename,    Sys::renameat,   Sys::renameat2,
-        Sys::link,     Sys::linkat,    Sys::chmod,      Sys::fchmodat,
-        Sys::chown,    Sys::lchown,    Sys::fchownat,   Sys::fchmodat2,
-        Sys::utime,    Sys::utimes,    Sys::truncate,   Sys::statfs,
-        Sys::getxattr, Sys::lgetxattr, Sys::listxattr,  Sys::llistxattr,
-        Sys::chdir,    Sys::getcwd,    Sys::readlinkat, Sys::execve},
+      {{Sys::open,       Sys::openat,    Sys::stat,       Sys::lstat,
+        Sys::access,     Sys::faccessat, Sys::faccessat2, Sys::readlink,
+        Sys::mkdir,      Sys::mkdirat,   Sys::mknod,      Sys::mknodat,
+        Sys::symlink,    Sys::symlinkat, Sys::unlink,     Sys::unlinkat,
+        Sys::rmdir,      Sys::rename,    Sys::renameat,   Sys::renameat2,
+        Sys::link,       Sys::linkat,    Sys::chmod,      Sys::fchmodat,
+        Sys::chown,      Sys::lchown,    Sys::fchownat,   Sys::fchmodat2,
+        Sys::utime,      Sys::utimes,    Sys::truncate,   Sys::statfs,
+        Sys::getxattr,   Sys::lgetxattr, Sys::listxattr,  Sys::llistxattr,
+        Sys::chdir,      Sys::getcwd,    Sys::readlinkat, Sys::execve,
+        Sys::newfstatat, Sys::statx},
        {}},
-      {{Sys::newfstatat}, empty_path(3)},
-      {{Sys::statx}, empty_path(2)},
       {{Sys::utimensat, Sys::futimesat}, {{{Equals64(1, 0)}, Allow()}}},
   };
   for (const PathCalls& group : all) {

@@ -61,9 +61,13 @@ TEST(EventEncoderTest, AResultKeepsEveryField) {
   auto compilation = std::make_shared<sandbox::Outcome::Compilation>();
   compilation->outcome.exit_code = 1;
   compilation->stderr_data = "error";
+  compilation->outcome.usage.compile_cache = sandbox::CompileCacheUse::kHit;
   outcome.compilation = compilation;
 
   const v1::Result result = EncodeResult(outcome);
+  EXPECT_EQ(result.usage().compile_cache(),
+            v1::Usage::COMPILE_CACHE_UNSPECIFIED);
+  EXPECT_EQ(result.compilation().usage().compile_cache(), v1::Usage::HIT);
   EXPECT_EQ(result.outcome(), v1::MEMORY_LIMIT);
   EXPECT_EQ(result.exit_code(), 3);
   EXPECT_EQ(result.signal(), 9);

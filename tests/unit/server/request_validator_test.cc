@@ -110,6 +110,7 @@ TEST(RequestValidatorTest, ACompiledSourceHasACompileStepWithItsOwnLimits) {
   EXPECT_THAT(spec.compile->argv,
               ElementsAre("/usr/bin/g++", "-O2", "-std=c++20", "-o",
                           "./program", "main.cc"));
+  EXPECT_THAT(spec.compile->artefacts, ElementsAre("program"));
   EXPECT_EQ(spec.compile->limits.cpu_time, absl::Seconds(30));
   EXPECT_EQ(spec.compile->output_mode, sandbox::OutputMode::kKeepHead);
   EXPECT_THAT(spec.compile->environment, Not(Contains("CPATH=/x")));

@@ -135,6 +135,23 @@ TEST_F(RemoveLargeTreeTest, FifosSocketsAndManyFilesGo) {
   EXPECT_TRUE(Removes());
 }
 
+// More names than a run may have files: names cost nothing but their directory.
+TEST_F(RemoveLargeTreeTest, AMillionNamesOfTwentyFilesGo) {
+  ASSERT_EQ(mkdir(scratch_.Path("tree").c_str(), 0700), 0);
+  for (int file = 0; file < 20; ++file) {
+    const std::string path = scratch_.Path("tree/" + std::to_string(file));
+    ASSERT_EQ(mkdir(path.c_str(), 0700), 0);
+    WriteTextFile(path + "/f", "");
+    const UniqueFd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY));
+    for (int i = 0; i < 50'000; ++i) {
+      ASSERT_EQ(linkat(directory.get(), "f", directory.get(),
+                       std::to_string(i).c_str(), 0),
+                0);
+    }
+  }
+  EXPECT_TRUE(Removes());
+}
+
 TEST_F(RemoveTreeTest, AnotherUsersDirectoryIsAnErrorAndStays) {
   if (testing::OnlyRootCan("be a second user")) return;
   ASSERT_EQ(mkdir(scratch_.Path("tree").c_str(), 0700), 0);

@@ -169,6 +169,23 @@ TEST(SyscallTableTest, NothingIsSentToAnAddress) {
   EXPECT_EQ(On(Sys::sendmsg, {3, 0x1000, MSG_NOSIGNAL}), Allow());
 }
 
+TEST(SyscallTableTest, SendingThatConnectsIsAskedAboutWhereANetworkIsGranted) {
+  for (const NetworkAccess access :
+       {NetworkAccess::kLoopback, NetworkAccess::kAllowList,
+        NetworkAccess::kFull}) {
+    const SyscallPolicy policy = DefaultPolicy({.network = access});
+    const auto on = [&policy](Sys call, const SyscallArguments& arguments) {
+      return policy.Evaluate(static_cast<int>(call), arguments);
+    };
+    const uint64_t flags = MSG_FASTOPEN | MSG_NOSIGNAL;
+    EXPECT_EQ(on(Sys::sendto, {3, 0x1000, 1, flags, 0, 0}), AskSocketCall());
+    EXPECT_EQ(on(Sys::sendmsg, {3, 0x1000, flags}), AskSocketCall());
+    EXPECT_EQ(on(Sys::sendmmsg, {3, 0x1000, 1, flags}), AskSocketCall());
+    EXPECT_EQ(on(Sys::sendto, {3, 0x1000, 1, MSG_NOSIGNAL, 0x2000, 16}),
+              Allow());
+  }
+}
+
 TEST(SyscallTableTest, OpensWithWriteIntentAreLookedAt) {
   for (const uint64_t flag :
        {O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_APPEND, O_TMPFILE}) {
