@@ -71,10 +71,28 @@ uint64_t SizeOf(const std::string& key, const Compiled& compiled) {
   return size;
 }
 
+// Compilers put the time there.
+bool NamesTheTime(absl::string_view text) {
+  return absl::StrContains(text, "__TIME__") ||
+         absl::StrContains(text, "__DATE__") ||
+         absl::StrContains(text, "__TIMESTAMP__");
+}
+
+// Keys are compared and copied.
+bool IsTooLarge(const ExecutionSpec& spec) {
+  constexpr uint64_t kMostBytes = 1 << 20;
+  uint64_t bytes = spec.compile->stdin_data.size();
+  for (const InputFile& file : spec.files) bytes += file.content.size();
+  return bytes > kMostBytes;
+}
+
 }  // namespace
 
 std::string CompileKey(const ExecutionSpec& spec) {
-  if (!spec.compile.has_value() || spec.compile->artefacts.empty()) return "";
+  if (!spec.compile.has_value() || spec.compile->artefacts.empty() ||
+      IsTooLarge(spec)) {
+    return "";
+  }
   const Step& step = *spec.compile;
   // Its name is looked up by the child, in the run's own directory too.
   if (!absl::StartsWith(step.argv.front(), "/")) return "";
@@ -90,12 +108,14 @@ std::string CompileKey(const ExecutionSpec& spec) {
   key.Add(spec.program.working_directory);
   key.Add(spec.path_directories);
   key.Add(static_cast<uint64_t>(spec.filesystem));
+  key.Add(static_cast<uint64_t>(spec.audit));
   for (const auto* paths :
        {&spec.view.read_execute, &spec.view.read, &spec.view.read_write}) {
     key.Add(*paths);
   }
   key.Add(spec.files.size());
   for (const InputFile& file : spec.files) {
+    if (NamesTheTime(file.content)) return "";
     key.Add(file.path);
     key.Add(static_cast<uint64_t>(file.mode));
     key.Add(file.content);

@@ -13,8 +13,10 @@
 // compiler is served to nobody but that very source. Only what compiled is
 // kept. A file that failed to compile may have done so for want of memory.
 //
-// What it does not do: notice that a header of the host has changed. That the
-// compiler itself has, it does.
+// What it does not do: notice that a header of the host, or what a source
+// includes of /proc, has changed. That the compiler itself has, it does; and
+// sources that name the time (__TIME__) or are larger than a mebibyte are
+// compiled each time.
 //
 // Contract: thread-safe. Outlives its claims. All in memory.
 

@@ -42,7 +42,7 @@ struct ServerFlags {
 
   std::string state_dir;
   CgroupUse cgroups = CgroupUse::kWhereWritable;
-  WarmStarts warm = WarmStarts::kWhereConfigured;
+  WarmStarts warm = WarmStarts::kNever;
   sandbox::NetworkAccess max_network = sandbox::NetworkAccess::kNone;
   std::vector<std::string> languages_dirs;
   LimitSettings limits;

@@ -157,8 +157,10 @@ std::optional<ResidentMemory> ReadProportionalMemory(pid_t pid) {
   const std::optional<uint64_t> anonymous = StatusField(rollup, "Pss_Anon");
   const std::optional<uint64_t> shared = StatusField(rollup, "Pss_Shmem");
   if (!anonymous.has_value() || !shared.has_value()) return std::nullopt;
+  // Page tables are each process's own (ReadProcessMemory).
+  const uint64_t tables = Kibibytes(ReadProcFile(pid, "status"), "VmPTE");
   return ResidentMemory{
-      .own = *anonymous * kKibibyte + Kibibytes(rollup, "SwapPss"),
+      .own = *anonymous * kKibibyte + Kibibytes(rollup, "SwapPss") + tables,
       .shared = *shared * kKibibyte};
 }
 

@@ -57,7 +57,7 @@ void RunOnServer(testing::TestClient& client, const std::string& code,
 
 int Main() {
   testing::SandboxFixture fixture(Profiles());
-  testing::ServerProcess server({"--log_level=warn"});
+  testing::ServerProcess server({"--log_level=warn", "--warm=auto"});
   testing::TestClient client(server.address());
   const int rounds = absl::GetFlag(FLAGS_rounds);
   const std::string code = "pass";

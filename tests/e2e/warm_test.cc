@@ -34,7 +34,7 @@ v1::Language PythonOf(TestClient& client) {
 }
 
 TEST(WarmStart, IsTheDefaultAndTheRequestsToRefuse) {
-  ServerProcess server({});
+  ServerProcess server({"--warm=auto"});
   TestClient client(server.address());
   for (int i = 0; i < 10; ++i) {
     EXPECT_TRUE(RunPython(client, v1::START_UNSPECIFIED).usage().warm());
@@ -45,7 +45,7 @@ TEST(WarmStart, IsTheDefaultAndTheRequestsToRefuse) {
 }
 
 TEST(WarmStart, IsTheServersToRefuse) {
-  ServerProcess server({"--warm=never"});
+  ServerProcess server({});
   TestClient client(server.address());
   EXPECT_FALSE(RunPython(client, v1::START_UNSPECIFIED).usage().warm());
   EXPECT_NE(PythonOf(client).warm().unavailable_reason(), "");
@@ -53,7 +53,7 @@ TEST(WarmStart, IsTheServersToRefuse) {
 }
 
 TEST(WarmStart, ATemplateThatIsKilledMidwayIsNoRunsMatter) {
-  ServerProcess server({});
+  ServerProcess server({"--warm=auto"});
   TestClient client(server.address());
   for (int i = 0; i < 8; ++i) {
     for (const pid_t one : TemplatesOf(server.pid())) kill(one, SIGKILL);
@@ -69,7 +69,7 @@ bool IsGone(pid_t pid_or_group) {
 }
 
 TEST(WarmStart, NothingOfItOutlivesAKilledServer) {
-  ServerProcess server({});
+  ServerProcess server({"--warm=auto"});
   TestClient client(server.address());
   const std::string code =
       "import os, time\n"

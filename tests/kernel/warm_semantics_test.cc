@@ -298,6 +298,21 @@ std::vector<PythonProgram> Programs() {
        "sys.displayhook, sys.unraisablehook)\nsys.excepthook = lambda *a: "
        "print('hooked', a[0])\n1 / 0"},
       {"Unraisable", "class A:\n  def __del__(self): 1 / 0\nA()"},
+      {"KeptByTyping",
+       "from typing import Optional\nclass A:\n"
+       "  def __del__(self): print('gone')\n"
+       "def f(x) -> Optional[A]: return x\na = f(A())"},
+      {"AGeneratorsEnd",
+       "from typing import List\nclass A: pass\ndef f(x: List[A]): pass\n"
+       "def g():\n  try: yield 1\n  finally: print('end')\nx = g(); next(x)"},
+      {"AnArchiveLeftOpen",
+       "import gzip\nfrom typing import Optional\nclass R: pass\n"
+       "def f(x) -> Optional[R]: return x\n"
+       "out = gzip.GzipFile('out.gz', 'wb', 9, None, 0)\n"
+       "out.write(b'data' * 999)"},
+      {"AFileOnAModule",
+       "import io, json, os\nclass W(io.TextIOWrapper): pass\n"
+       "json.f = W(os.fdopen(os.dup(1), 'wb'))\njson.f.write('kept')"},
       {"Codecs", "print('ä'.encode(), open('out', 'w').encoding)"},
       {"Directory",
        "import os\nprint(os.getcwd() == os.path.dirname(__file__), "

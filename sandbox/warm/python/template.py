@@ -210,14 +210,20 @@ def destroy_modules():
     for name in ("stdin", "stdout", "stderr"):
         setattr(sys, name, getattr(sys, "__%s__" % name, None))
     own = []
+    names = {}
     for name, module in list(sys.modules.items()):
         if template.get(name) is not module:
             del sys.modules[name]
+            if isinstance(module, type(sys)):
+                names[id(module.__dict__)] = module.__dict__.get("__name__")
             try:
                 own.append(ref(module))
             except TypeError:
                 pass
         del module
+    gc.collect()
+    # Before what it uses: the interpreter would have destroyed all at once.
+    clear_kept_names(names)
     gc.collect()
     for reference in reversed(own):
         module = reference()
@@ -227,20 +233,44 @@ def destroy_modules():
     gc.collect()
 
 
-def flush_files():
-    """What is still open would be flushed as it is destroyed."""
-    for kind in (_io.TextIOWrapper, _io.BufferedWriter, _io.BufferedRandom):
-        for thing in gc.get_objects():
-            if type(thing) is kind and not thing.closed:
-                try:
-                    thing.flush()
-                except Exception:
-                    pass
+def clear_kept_names(names):
+    """Of modules that are gone, but for a function or class of theirs that a
+    module of the template holds: as typing does of what it was given."""
+    kept = [thing for thing in gc.get_objects()
+            if type(thing) is dict and id(thing) in names and
+            thing.get("__name__") == names[id(thing)]]
+    for namespace in kept:
+        clear_module(namespace)
+
+
+def close_files():
+    """What is still open would be closed as it is destroyed: first what writes
+    to another of them at its end."""
+    standard = set()
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        for thing in (stream, getattr(stream, "buffer", None),
+                      getattr(getattr(stream, "buffer", None), "raw", None)):
+            standard.add(id(thing))
+
+    def layer(thing):
+        if isinstance(thing, _io._TextIOBase):
+            return 0
+        if isinstance(thing, _io._BufferedIOBase):
+            return 2 if type(thing).__module__ == "_io" else 1
+        return 3
+
+    files = [thing for thing in gc.get_objects()
+             if isinstance(thing, _io._IOBase) and id(thing) not in standard]
+    for thing in sorted(files, key=layer):
+        try:
+            thing.close()
+        except Exception:
+            pass
 
 
 def destroy():
     destroy_modules()
-    flush_files()
+    close_files()
 
 
 # ------------------------------------------------------------------------ main

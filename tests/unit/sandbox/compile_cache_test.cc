@@ -67,6 +67,7 @@ TEST(CompileKeyTest, WhateverGoesInMakesAnotherOne) {
       [](ExecutionSpec& spec) { spec.view.read_execute = {"/etc/x"}; },
       [](ExecutionSpec& spec) { spec.path_directories = {"/bin"}; },
       [](ExecutionSpec& spec) { spec.program.working_directory = "d"; },
+      [](ExecutionSpec& spec) { spec.audit = AuditScope::kAll; },
       [](ExecutionSpec& spec) { spec.filesystem = Filesystem::kVirtual; }};
   std::set<std::string> keys = {CompileKey(Spec())};
   for (size_t i = 0; i < changes.size(); ++i) {
@@ -106,6 +107,14 @@ TEST(CompileKeyTest, ThereIsNoneForWhatIsNotToBeKept) {
   spec.compile->argv[0] = "sh";
   EXPECT_EQ(CompileKey(spec), "");
   spec.compile.reset();
+  EXPECT_EQ(CompileKey(spec), "");
+  for (const char* const time : {"__TIME__", "__DATE__", "__TIMESTAMP__"}) {
+    spec = Spec();
+    spec.files.push_back({"t.h", time, FileMode::kRegular});
+    EXPECT_EQ(CompileKey(spec), "") << time;
+  }
+  spec = Spec();
+  spec.files[0].content = std::string((1 << 20) + 1, 'x');
   EXPECT_EQ(CompileKey(spec), "");
 }
 
