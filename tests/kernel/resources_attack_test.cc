@@ -48,6 +48,22 @@ TEST(ResourcesAttack, MemoryOfManyProcessesIsAdded) {
   ExpectSuccess(WithMemory(spec, 500));
 }
 
+// Of pages that are looked at and never written there are none, but tables that
+// say so (VmPTE, proc_pid_status(5)): a page of them for each 2 MiB. A second
+// process makes shared pages count in proportion.
+TEST(ResourcesAttack, PageTablesCount) {
+  const ExecutionSpec spec = PythonSpec(
+      "import mmap, os, time\n"
+      "if os.fork() == 0: time.sleep(60)\n"
+      "maps = []\n"
+      "for i in range(4):\n"
+      "  m = mmap.mmap(-1, 16 << 30, flags=0x4022, prot=mmap.PROT_READ)\n"
+      "  m.madvise(15); maps.append(m)\n"
+      "  for at in range(0, 16 << 30, 2 << 20): m[at]");
+  EXPECT_EQ(WithMemory(spec, 64).kind, OutcomeKind::kMemoryLimit);
+  ExpectSuccess(WithMemory(spec, 512));
+}
+
 // Each child looks at all of the pages for a while, so that they are sampled.
 TEST(ResourcesAttack, PagesThatProcessesShareAreCountedOnce) {
   const ExecutionSpec spec = PythonSpec(
