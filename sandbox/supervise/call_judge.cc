@@ -94,7 +94,7 @@ JudgedCall JudgeTargetProcess(const seccomp_notif& notification,
   const auto target =
       static_cast<pid_t>(notification.data.args[verdict.argument]);
   const bool in_run =
-      target < 0 ? -target == context.pgid : getpgid(target) == context.pgid;
+      target < 0 ? target == -context.pgid : getpgid(target) == context.pgid;
   if (in_run) return {.answer = CallAnswer::kContinue};
   // Nobody there: the kernel's own answer, and no breach.
   if (target > 0 && getpgid(target) < 0) {
