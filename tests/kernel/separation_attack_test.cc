@@ -2,9 +2,12 @@
 // tests of their own: one channel a test. Where runs share the server's uid,
 // the kernel's own checks keep none of these apart.
 
+#include <unistd.h>
+
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/kernel/attack.h"
@@ -76,10 +79,16 @@ TEST(Separation, WatchingDirectories) {
 }
 
 // Not stopped, and said in the threat model: who may read a file may lock it.
+// Another process of these tests locks another one.
 TEST(Separation, LocksOnFilesThatAllRunsReadAreShared) {
-  const std::string lock =
-      "fd = os.open('/usr/bin/env', os.O_RDONLY)\n"
-      "fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n";
+  const std::string lock = absl::StrCat(
+      "files = [entry.path for entry in os.scandir('/usr/bin')\n"
+      "         if entry.is_file(follow_symlinks=False) and\n"
+      "         os.access(entry.path, os.R_OK)]\n"
+      "fd = os.open(sorted(files)[",
+      getpid(),
+      " % len(files)], os.O_RDONLY)\n"
+      "fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n");
   auto observer = std::make_shared<RecordingObserver>();
   const auto holder = SharedSandbox().sandbox().Start(
       PythonSpec(Program(lock + "print('held', flush=True)\ntime.sleep(1000)")),
