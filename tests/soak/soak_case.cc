@@ -21,7 +21,8 @@ std::string Describe(const v1::Result& result) {
   return absl::StrCat(
       v1::Outcome_Name(result.outcome()), " exit code ", result.exit_code(),
       " signal ", result.signal(), " stdout of ", result.stdout().size(),
-      " bytes: ", result.stdout().substr(0, 80), "; ", result.message());
+      " bytes: ", result.stdout().substr(0, 80),
+      "; stderr: ", result.stderr().substr(0, 200), "; ", result.message());
 }
 
 // The outcome alone.
