@@ -61,6 +61,7 @@ ArmedChild& ArmedChild::operator=(ArmedChild&& other) noexcept {
   std::swap(pid_, other.pid_);
   std::swap(pidfd_, other.pidfd_);
   std::swap(group_, other.group_);
+  std::swap(descriptors_, other.descriptors_);
   std::swap(asks_to_execute_, other.asks_to_execute_);
   std::swap(ordered_, other.ordered_);
   return *this;
@@ -76,7 +77,7 @@ void ArmedChild::AwaitDeparture() {
   std::atomic<pid_t>& in_this_memory = shared_->in_this_memory;
   for (;;) {
     const pid_t value = in_this_memory.load(std::memory_order_acquire);
-    if (value == 0) return;
+    if (value == 0) return descriptors_.End();
     if (asks_to_execute_ && ordered_.has_value()) {
       LetExecute();
       continue;
@@ -150,6 +151,7 @@ void ArmedChild::Order(const PreparedChild& program) {
   };
   shared_->context.order = &shared_->order;
   ordered_ = MonotonicNow();
+  descriptors_ = DescriptorCopies::Of().Add();
   Wake(ChildOrdered::kExecute);
 }
 

@@ -34,6 +34,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "sandbox/base/descriptor_copies.h"
 #include "sandbox/base/unique_fd.h"
 #include "sandbox/keeper/live_groups.h"
 #include "sandbox/launch/child/child_main.h"
@@ -118,6 +119,8 @@ class ArmedChild {
   pid_t pid_ = -1;
   UniqueFd pidfd_;
   LiveGroup group_;
+  // From its order to its execve.
+  DescriptorCopies::Copy descriptors_;
   bool asks_to_execute_ = false;
   // When it was ordered to execute.
   std::optional<absl::Time> ordered_;

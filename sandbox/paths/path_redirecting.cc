@@ -12,6 +12,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "absl/time/time.h"
+#include "sandbox/base/descriptor_copies.h"
 #include "sandbox/paths/path_broker.h"
 #include "sandbox/paths/path_request.h"
 
@@ -89,6 +91,11 @@ BrokeredPath PathBroker::Execute(const Request& request) const {
     elsewhere.error_number = EACCES;
     if (grant_.audit != AuditScope::kAll) elsewhere.path.clear();
     return elsewhere;
+  }
+  // What the supervisor opened for its writer may be in a child's hands still.
+  constexpr absl::Duration kPatience = absl::Milliseconds(100);
+  if (place.region == Region::kOwn) {
+    DescriptorCopies::Of().AwaitOlder(kPatience);
   }
   std::vector<std::string> interpreter = InterpreterOf(object);
   if (interpreter.empty()) {
