@@ -17,6 +17,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "sandbox/base/descriptor_copies.h"
 #include "sandbox/base/errno_status.h"
 #include "sandbox/warm/descriptor_message.h"
 #include "sandbox/warm/fork_protocol.h"
@@ -81,6 +82,7 @@ class SpawnPlan {
   int Spawn(const TemplateProgram& program, int first_free, pid_t& pid) {
     posix_spawn_file_actions_addclosefrom_np(&actions_, first_free);
     posix_spawn_file_actions_addchdir_np(&actions_, "/");
+    const DescriptorCopies::Copy copy = DescriptorCopies::Of().Add();
     return posix_spawn(&pid, program.argv[0].c_str(), &actions_, &attributes_,
                        Pointers(program.argv).data(),
                        Pointers(program.environment).data());

@@ -160,12 +160,24 @@ const ChildOrder& AwaitOrder(ChildContext& context) {
   return *context.order;
 }
 
-// A table of its own, whose descriptors close at execve: closing them here
-// would cost a call for each (close_range(2)).
-void OwnDescriptors(ChildContext& context) {
-  Expect(RawSyscall(__NR_close_range, 3, ~0U,
-                    CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC),
+// A table of its own, no longer than the program's streams need: what comes
+// after them is not copied first (close_range(2), CLOSE_RANGE_UNSHARE).
+void OwnDescriptors(ChildContext& context, const ChildOrder& order) {
+  int last = 0;
+  for (const int stream : order.standard_streams) {
+    if (stream > last) last = stream;
+  }
+  Expect(RawSyscall(__NR_close_range, last + 1, ~0U, CLOSE_RANGE_UNSHARE),
          context, ChildStep::kOwnDescriptors);
+}
+
+// Not left to execve, which lets the parent go on (it leaves the shared memory)
+// before it closes them: until the parent knows the child to be gone, what the
+// server had open would still be open here (sandbox/base/descriptor_copies.h).
+void CloseServersDescriptors(ChildContext& context) {
+  constexpr long kFirstAfterStandardStreams = 3;
+  Expect(RawSyscall(__NR_close_range, kFirstAfterStandardStreams, ~0U, 0),
+         context, ChildStep::kCloseDescriptors);
 }
 
 // Another run's child has, between taking its own descriptors and its execve,
@@ -251,8 +263,9 @@ extern "C" int CordonChildMain(void* argument) {
   const ChildOrder& order = AwaitOrder(context);
   // Before the streams: until it has a table of its own, theirs would be the
   // server's.
-  OwnDescriptors(context);
+  OwnDescriptors(context, order);
   CordonTakeStreams(argument, &order);
+  CloseServersDescriptors(context);
   Execute(context, order);
   __builtin_unreachable();
 }

@@ -23,6 +23,7 @@
   X(kOwnDescriptors, "close_range with a table of its own") \
   X(kStandardStreams, "dup3 of the standard streams")       \
   X(kResourceLimits, "prlimit64")                           \
+  X(kCloseDescriptors, "close_range of the server's")       \
   X(kExecute, "execve")
 
 namespace cordon::sandbox {
