@@ -161,7 +161,7 @@ int RaceSeconds() {
 sandbox::Limits RaceLimits() {
   sandbox::Limits limits;
   limits.wall_time = absl::Seconds(30) + absl::Seconds(4 * RaceSeconds());
-  limits.cpu_time = absl::Seconds(10) + absl::Seconds(4 * RaceSeconds());
+  limits.cpu_time = absl::Seconds(30) + absl::Seconds(4 * RaceSeconds());
   return limits;
 }
 
