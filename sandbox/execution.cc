@@ -534,7 +534,8 @@ void Execution::OnProgramEnded(Outcome outcome) {
 
 void Execution::Collect(Outcome outcome) {
   outcome.files = workspace_->workspace.Collect(
-      spec_.output_files, context_->options->max_collected_bytes);
+      spec_.output_files, spec_.max_collected_bytes.value_or(
+                              context_->options->max_collected_bytes));
   Finish(std::move(outcome));
 }
 

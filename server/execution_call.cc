@@ -40,6 +40,10 @@ void ExecutionCall::Begin(v1::ExecuteRequest request) {
   record_.label = request.label();
   record_.program = ProgramOf(request);
   request_id_ = request.request_id();
+  if (environment_.headers != nullptr && request.has_source()) {
+    environment_.headers->Notice(request.source().language(),
+                                 request.source().code());
+  }
   auto spec = ValidateRequest(std::move(request), *environment_.validator);
   if (!spec.ok()) return FinishWith(spec.status());
   spec_ = *std::move(spec);

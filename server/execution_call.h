@@ -38,6 +38,7 @@
 #include "sandbox/sandbox.h"
 #include "server/admission.h"
 #include "server/call_registry.h"
+#include "server/precompiled_headers.h"
 #include "server/request_validator.h"
 #include "server/run_record.h"
 
@@ -52,6 +53,8 @@ struct CallEnvironment {
   sandbox::Sandbox* sandbox = nullptr;
   Admission* admission = nullptr;
   CallRegistry* registry = nullptr;
+  // Null: there are none.
+  PrecompiledHeaders* headers = nullptr;
   RunListener on_run;
   absl::Duration delivery_timeout = absl::Seconds(60);
 };

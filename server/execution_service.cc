@@ -26,9 +26,13 @@ ExecutionService::ExecutionService(ServiceOptions options,
                             sandbox->enforcement(), options_.service,
                             options_.admission, options_.max_request_bytes)),
       admission_(options_.admission),
-      environment_{&options_.validator, sandbox,
-                   &admission_,         &registry_,
-                   options_.on_run,     options_.delivery_timeout} {}
+      environment_{&options_.validator,
+                   sandbox,
+                   &admission_,
+                   &registry_,
+                   options_.headers,
+                   options_.on_run,
+                   options_.delivery_timeout} {}
 
 grpc::ServerWriteReactor<v1::ExecuteResponse>* ExecutionService::Execute(
     grpc::CallbackServerContext* context, const v1::ExecuteRequest* request) {

@@ -26,6 +26,8 @@ namespace cordon::server {
 struct ServiceOptions {
   ValidatorConfig validator;
   Admission::Options admission;
+  // Null: none are made. Outlives the service.
+  PrecompiledHeaders* headers = nullptr;
   // See execution_call.h.
   absl::Duration delivery_timeout = absl::Seconds(60);
   // Reported; the gRPC server enforces it.

@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "absl/synchronization/notification.h"
+#include "server/awaited_run.h"
 #include "server/utf8.h"
 
 namespace cordon::server {
@@ -22,45 +22,16 @@ namespace {
 constexpr absl::Duration kTimeout = absl::Seconds(30);
 constexpr uint64_t kMaxOutputBytes = 16 << 10;
 
-// Collects one version's output.
-class VersionObserver final : public sandbox::RunObserver {
- public:
-  void OnStarted(const sandbox::Enforcement& /*enforcement*/) override {}
-  sandbox::Flow OnOutput(sandbox::OutputStream stream, absl::string_view data,
-                         uint64_t /*offset*/) override {
-    std::string& text =
-        stream == sandbox::OutputStream::kStdout ? stdout_ : stderr_;
-    text.append(data.data(), data.size());
-    return sandbox::Flow::kContinue;
-  }
-  void OnViolation(const sandbox::Violation& /*violation*/) override {}
-  void OnFinished(absl::StatusOr<sandbox::Outcome> outcome) override {
-    outcome_ = std::move(outcome);
-    finished_.Notify();
-  }
-
-  const absl::StatusOr<sandbox::Outcome>& Await() {
-    finished_.WaitForNotification();
-    return outcome_;
-  }
-
-  // The first line that says something. Old tools print it on stderr.
-  std::string Version() const {
-    for (const std::string* text : {&stdout_, &stderr_}) {
-      for (absl::string_view line : absl::StrSplit(*text, '\n')) {
-        line = absl::StripAsciiWhitespace(line);
-        if (!line.empty()) return ToUtf8(std::string(line));
-      }
+// The first line that says something. Old tools print it on stderr.
+std::string Version(const AwaitedRun& run) {
+  for (const std::string* text : {&run.stdout_data(), &run.stderr_data()}) {
+    for (absl::string_view line : absl::StrSplit(*text, '\n')) {
+      line = absl::StripAsciiWhitespace(line);
+      if (!line.empty()) return ToUtf8(std::string(line));
     }
-    return "";
   }
-
- private:
-  std::string stdout_;
-  std::string stderr_;
-  absl::StatusOr<sandbox::Outcome> outcome_ = sandbox::Outcome();
-  absl::Notification finished_;
-};
+  return "";
+}
 
 // The first tool of the language that is not on this host; empty when all are.
 std::string MissingTool(const LanguageConfig& language) {
@@ -76,13 +47,7 @@ sandbox::ExecutionSpec VersionSpec(const LanguageConfig& language,
                                    const ValidatorConfig& config) {
   sandbox::ExecutionSpec spec;
   spec.request_id = absl::StrCat("version of ", language.name());
-  spec.view = config.view;
-  const LanguageConfig::View& view = language.view();
-  spec.view.read_execute.insert(spec.view.read_execute.end(),
-                                view.read_execute().begin(),
-                                view.read_execute().end());
-  spec.view.read.insert(spec.view.read.end(), view.read().begin(),
-                        view.read().end());
+  spec.view = ViewOf(config, language);
   spec.program.argv.assign(language.version().argv().begin(),
                            language.version().argv().end());
   spec.program.environment = {absl::StrCat("PATH=", config.path),
@@ -94,7 +59,7 @@ sandbox::ExecutionSpec VersionSpec(const LanguageConfig& language,
   return spec;
 }
 
-void Conclude(VersionObserver& observer, const sandbox::Outcome& outcome,
+void Conclude(const AwaitedRun& run, const sandbox::Outcome& outcome,
               Language& language) {
   const std::string command =
       absl::StrJoin(language.config.version().argv(), " ");
@@ -104,7 +69,7 @@ void Conclude(VersionObserver& observer, const sandbox::Outcome& outcome,
     language.unavailable_reason =
         absl::StrCat(command, " exited with ", outcome.exit_code);
   } else {
-    language.version = observer.Version();
+    language.version = Version(run);
   }
 }
 
@@ -112,22 +77,22 @@ void Conclude(VersionObserver& observer, const sandbox::Outcome& outcome,
 
 absl::Status ProbeLanguages(sandbox::Sandbox& sandbox,
                             ValidatorConfig& config) {
-  std::vector<std::pair<Language*, std::shared_ptr<VersionObserver>>> probes;
+  std::vector<std::pair<Language*, std::shared_ptr<AwaitedRun>>> probes;
   for (Language& language : config.languages.mutable_all()) {
     const std::string missing = MissingTool(language.config);
     if (!missing.empty()) {
       language.unavailable_reason = absl::StrCat(missing, " is not installed");
       continue;
     }
-    auto observer = std::make_shared<VersionObserver>();
-    sandbox.Start(VersionSpec(language.config, config), observer);
-    probes.emplace_back(&language, std::move(observer));
+    auto run = std::make_shared<AwaitedRun>();
+    sandbox.Start(VersionSpec(language.config, config), run);
+    probes.emplace_back(&language, std::move(run));
   }
   absl::Status status;
-  for (auto& [language, observer] : probes) {
-    const absl::StatusOr<sandbox::Outcome>& outcome = observer->Await();
+  for (auto& [language, run] : probes) {
+    const absl::StatusOr<sandbox::Outcome>& outcome = run->Await();
     status.Update(outcome.status());
-    if (outcome.ok()) Conclude(*observer, *outcome, *language);
+    if (outcome.ok()) Conclude(*run, *outcome, *language);
   }
   return status;
 }

@@ -57,6 +57,7 @@ class Checker {
     CheckCommand(config_.run(), "run");
     CheckCommand(config_.version(), "version");
     if (config_.has_compile()) CheckCommand(config_.compile(), "compile");
+    CheckPrecompiledHeader();
     CheckView(config_.view().read_execute());
     CheckView(config_.view().read());
     CheckEnvironment();
@@ -118,16 +119,50 @@ class Checker {
   }
 
   void CheckPlaceholders(const std::string& argument, absl::string_view field) {
-    const std::string rest =
-        absl::StrReplaceAll(argument, {{"{source}", ""}, {"{program}", ""}});
-    if (rest.find('{') != std::string::npos) {
-      Report(field, absl::StrCat(Quoted(argument),
-                                 " has a placeholder that is neither {source} "
-                                 "nor {program}"));
+    if (field == "compile") {
+      CheckPlaceholders(argument, field,
+                        {"{source}", "{program}", "{headers}"});
+    } else {
+      CheckPlaceholders(argument, field, {"{source}", "{program}"});
     }
     if (field != "compile" && !config_.has_compile() &&
         absl::StrContains(argument, "{program}")) {
       Report(field, "{program} needs a \"compile\" step that makes it");
+    }
+  }
+
+  void CheckPlaceholders(const std::string& argument, absl::string_view field,
+                         const std::vector<absl::string_view>& known) {
+    std::string rest = argument;
+    for (const absl::string_view placeholder : known) {
+      rest = absl::StrReplaceAll(rest, {{placeholder, ""}});
+    }
+    if (rest.find('{') == std::string::npos) return;
+    Report(field,
+           absl::StrCat(Quoted(argument), " has a placeholder other than ",
+                        absl::StrJoin(known, ", ")));
+  }
+
+  void CheckPrecompiledHeader() {
+    if (!config_.has_precompiled_header()) return;
+    constexpr absl::string_view kField = "precompiled_header";
+    const LanguageConfig::PrecompiledHeader& header =
+        config_.precompiled_header();
+    if (!config_.has_compile() ||
+        config_.name().find('/') != std::string::npos) {
+      Report(kField,
+             "\"precompiled_header\" needs a \"compile\" step and a language "
+             "without '/' in its name");
+    }
+    const std::string problem = RelativePathProblem(header.name());
+    if (!problem.empty()) {
+      Report(kField, absl::StrCat("its \"name\" ", problem));
+    }
+    if (header.argv().empty() || !absl::StartsWith(header.argv(0), "/")) {
+      Report(kField, "its \"argv\" begins with the compiler's absolute path");
+    }
+    for (const std::string& argument : header.argv()) {
+      CheckPlaceholders(argument, kField, {"{header}", "{output}"});
     }
   }
 

@@ -43,6 +43,7 @@
 #include "server/language_probe.h"
 #include "server/language_set.h"
 #include "server/listen_address.h"
+#include "server/precompiled_headers.h"
 #include "server/run_log.h"
 #include "server/self_restriction.h"
 #include "server/server_flags.h"
@@ -110,6 +111,16 @@ void StartLog(const std::string& level) {
   log->set_level(spdlog::level::from_str(level));
   spdlog::set_default_logger(log);
   gpr_set_log_function(LogGrpc);
+}
+
+void LogHeader(const std::string& language, const std::string& header,
+               const absl::Status& status) {
+  if (status.ok()) {
+    spdlog::info("{} of {} is precompiled", header, language);
+  } else {
+    spdlog::warn("{} of {} is compiled each time: {}", header, language,
+                 status.ToString());
+  }
 }
 
 void LogRun(const RunRecord& record) {
@@ -370,6 +381,11 @@ void Drain(const ServerFlags& flags, ExecutionService& service,
 ExitCode Serve(const ServerFlags& flags, ValidatorConfig validator,
                const Protection& protection, sandbox::Sandbox& sandbox) {
   ServiceOptions options;
+  std::optional<PrecompiledHeaders> headers;
+  if (flags.precompiled_headers != HeaderCompilation::kNever) {
+    headers.emplace(validator, &sandbox, LogHeader);
+    options.headers = &*headers;
+  }
   options.validator = std::move(validator);
   options.admission = {flags.slots, flags.queue, flags.queue_bytes};
   options.delivery_timeout = flags.delivery_timeout;
@@ -435,6 +451,11 @@ ExitCode Main(int argc, char** argv) {
   auto state = StateDirectory::Open(flags.state_dir);
   if (!state.ok()) return Fail(ExitCode::kCannotServe, state.status());
   flags.sandbox.state_directory = state->path();
+  validator.headers_directory = state->path() + "/headers";
+  const absl::Status emptied =
+      EmptyHeadersDirectory(validator.headers_directory);
+  if (!emptied.ok()) return Fail(ExitCode::kCannotServe, emptied);
+  validator.view.read.push_back(validator.headers_directory);
   const auto cgroups = OpenGroups(flags, state->path());
   if (cgroups.ok()) flags.sandbox.cgroups = cgroups->get();
   auto protection =

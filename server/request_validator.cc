@@ -30,13 +30,16 @@ std::string PathBack(const std::string& working_directory) {
 }
 
 // A language's command with its placeholders filled in.
-std::vector<std::string> Fill(const LanguageConfig::Command& command,
+std::vector<std::string> Fill(const ValidatorConfig& config,
+                              const LanguageConfig::Command& command,
                               const LanguageConfig& language,
                               const std::string& back) {
   std::vector<std::string> argv;
   for (const std::string& argument : command.argv()) {
     argv.push_back(absl::StrReplaceAll(
         argument, {{"{source}", absl::StrCat(back, language.file_name())},
+                   {"{headers}", absl::StrCat(config.headers_directory, "/",
+                                              language.name())},
                    // With a '/', or it would be looked up in PATH.
                    {"{program}",
                     absl::StrCat(back.empty() ? "./" : back, kProgramName)}}));
@@ -97,7 +100,6 @@ class SpecBuilder {
 
   sandbox::ExecutionSpec Build(const Language* language) {
     spec_.request_id = std::move(*request_.mutable_request_id());
-    spec_.view = config_.view;
     if (language != nullptr) {
       UseLanguage(language->config);
     } else {
@@ -112,15 +114,14 @@ class SpecBuilder {
 
  private:
   void UseLanguage(const LanguageConfig& language) {
-    Append(language.view().read_execute(), spec_.view.read_execute);
-    Append(language.view().read(), spec_.view.read);
+    spec_.view = ViewOf(config_, language);
     AddVariables(language, variables_);
     spec_.files.push_back(
         {language.file_name(),
          std::move(*request_.mutable_source()->mutable_code())});
     if (language.has_compile()) {
       sandbox::Step compile;
-      compile.argv = Fill(language.compile(), language, "");
+      compile.argv = Fill(config_, language.compile(), language, "");
       // The request's variables are the program's: they do not steer the
       // compiler.
       compile.environment = ToEnvironment(variables_);
@@ -134,8 +135,8 @@ class SpecBuilder {
       }
       spec_.compile = std::move(compile);
     }
-    spec_.program.argv =
-        Fill(language.run(), language, PathBack(request_.working_directory()));
+    spec_.program.argv = Fill(config_, language.run(), language,
+                              PathBack(request_.working_directory()));
     Append(request_.source().args(), spec_.program.argv);
     spec_.program.limits = Override(config_.limits.defaults, language.limits());
     SetFilesystem(language.filesystem());
@@ -146,6 +147,7 @@ class SpecBuilder {
 
   // A command may be any language's tool, so it gets the view of all of them.
   void UseCommand() {
+    spec_.view = config_.view;
     for (const Language& language : config_.languages.all()) {
       Append(language.config.view().read_execute(), spec_.view.read_execute);
       Append(language.config.view().read(), spec_.view.read);
@@ -238,6 +240,14 @@ std::vector<std::string> StartEnvironment(const ValidatorConfig& config,
   Variables variables = StartVariables(config);
   AddVariables(language, variables);
   return ToEnvironment(variables);
+}
+
+sandbox::FileView ViewOf(const ValidatorConfig& config,
+                         const LanguageConfig& language) {
+  sandbox::FileView view = config.view;
+  Append(language.view().read_execute(), view.read_execute);
+  Append(language.view().read(), view.read);
+  return view;
 }
 
 absl::StatusOr<sandbox::ExecutionSpec> ValidateRequest(

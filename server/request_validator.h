@@ -54,6 +54,9 @@ struct ValidatorConfig {
   std::vector<std::string> network_files;
   // The most that a request may ask for.
   sandbox::NetworkAccess max_network = sandbox::NetworkAccess::kNone;
+  // Where precompiled headers are, each language's in a directory of its name
+  // (precompiled_headers.h).
+  std::string headers_directory;
   // Of every run; a language's and the request's come on top.
   std::string path = "/usr/local/bin:/usr/bin:/bin";
   std::string locale = "C.UTF-8";
@@ -62,6 +65,10 @@ struct ValidatorConfig {
 // "NAME=value": what every run of the language starts with.
 std::vector<std::string> StartEnvironment(const ValidatorConfig& config,
                                           const LanguageConfig& language);
+
+// What of the host every run of the language may see.
+sandbox::FileView ViewOf(const ValidatorConfig& config,
+                         const LanguageConfig& language);
 
 // Consumes the request: contents are moved, not copied.
 //

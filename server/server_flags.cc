@@ -207,6 +207,18 @@ void AddSandbox(Options& options, CLI::App& app, ServerFlags& flags) {
       ->type_name("auto|never")
       ->option_text("auto|never")
       ->group("Sandbox");
+  app.add_option("--precompiled_headers", flags.precompiled_headers,
+                 "auto: a header that a language says takes long is compiled "
+                 "once, when the first source includes it, and kept in the "
+                 "state directory (C++: 118 MiB); never: each time")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, HeaderCompilation>{
+              {"auto", HeaderCompilation::kWhereConfigured},
+              {"never", HeaderCompilation::kNever}},
+          CLI::ignore_case))
+      ->type_name("auto|never")
+      ->option_text("auto|never")
+      ->group("Sandbox");
   app.add_option("--cgroups", flags.cgroups,
                  "auto: runs get control groups where the server may make "
                  "some; never: they do not. Limits are the same either way")

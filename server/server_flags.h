@@ -31,6 +31,8 @@ enum class CgroupUse { kWhereWritable, kNever };
 
 enum class WarmStarts { kWhereConfigured, kNever };
 
+enum class HeaderCompilation { kWhereConfigured, kNever };
+
 struct ServerFlags {
   ListenAddress listen = {"127.0.0.1", "50051"};
   int slots = 4;
@@ -43,6 +45,7 @@ struct ServerFlags {
   std::string state_dir;
   CgroupUse cgroups = CgroupUse::kWhereWritable;
   WarmStarts warm = WarmStarts::kNever;
+  HeaderCompilation precompiled_headers = HeaderCompilation::kWhereConfigured;
   sandbox::NetworkAccess max_network = sandbox::NetworkAccess::kNone;
   std::vector<std::string> languages_dirs;
   LimitSettings limits;

@@ -80,6 +80,8 @@ struct ExecutionSpec {
   std::string warm_profile;
   // Relative paths or glob patterns (glob(7); '*' does not match '/').
   std::vector<std::string> output_files;
+  // Of all of them together, where it is not SandboxOptions' own.
+  std::optional<uint64_t> max_collected_bytes;
 };
 
 }  // namespace cordon::sandbox

@@ -82,6 +82,29 @@ TEST(LanguageSetTest, PlaceholdersAreChecked) {
   EXPECT_THAT(ErrorOf(With("{source}", "{program}")), HasSubstr("compile"));
 }
 
+TEST(LanguageSetTest, APrecompiledHeaderHasWhatItsCompilerNeeds) {
+  const std::string compiled = absl::StrCat(
+      kRuby, "compile { argv: [\"/usr/bin/cc\", \"-I{headers}\"] }\n");
+  const auto header = [&](const std::string& name, const std::string& argv) {
+    return absl::StrCat(compiled, "precompiled_header { name: \"", name,
+                        "\" argv: [", argv, "] }\n");
+  };
+  const std::string good =
+      header("a/b.h", "\"/usr/bin/cc\", \"{header}\", \"-o\", \"{output}\"");
+  EXPECT_TRUE(ParseLanguage({"f", good}).ok()) << ErrorOf(good);
+  EXPECT_THAT(ErrorOf(header("../b.h", "\"/usr/bin/cc\"")),
+              HasSubstr("\"name\""));
+  EXPECT_THAT(ErrorOf(header("b.h", "\"cc\"")), HasSubstr("absolute"));
+  EXPECT_THAT(ErrorOf(header("b.h", "")), HasSubstr("absolute"));
+  EXPECT_THAT(ErrorOf(header("b.h", "\"/usr/bin/cc\", \"{source}\"")),
+              HasSubstr("{header}, {output}"));
+  EXPECT_THAT(ErrorOf(With("{source}", "{headers}")), HasSubstr("{headers}"));
+  EXPECT_THAT(ErrorOf(absl::StrCat(kRuby,
+                                   "precompiled_header { name: \"b.h\" argv: "
+                                   "[\"/usr/bin/cc\"] }\n")),
+              HasSubstr("\"compile\""));
+}
+
 TEST(LanguageSetTest, WarmTakesAnInterpreterAndASource) {
   const std::string warm = absl::StrCat(kRuby, "warm { modules: \"json\" }\n");
   EXPECT_TRUE(ParseLanguage({"f", warm}).ok()) << ErrorOf(warm);

@@ -28,6 +28,7 @@ ValidatorConfig TestConfig() {
   config.limits.ceilings.cpu_time = absl::Seconds(60);
   config.limits.ceilings.memory_bytes = uint64_t{2} << 30;
   config.view.read = {"/etc/passwd"};
+  config.headers_directory = "/headers";
   return config;
 }
 
@@ -108,8 +109,8 @@ TEST(RequestValidatorTest, ACompiledSourceHasACompileStepWithItsOwnLimits) {
   const sandbox::ExecutionSpec spec = SpecOf(request);
   ASSERT_TRUE(spec.compile.has_value());
   EXPECT_THAT(spec.compile->argv,
-              ElementsAre("/usr/bin/g++", "-O2", "-std=c++20", "-o",
-                          "./program", "main.cc"));
+              ElementsAre("/usr/bin/g++", "-O2", "-std=c++20", "-isystem",
+                          "/headers/c++", "-o", "./program", "main.cc"));
   EXPECT_THAT(spec.compile->artefacts, ElementsAre("program"));
   EXPECT_EQ(spec.compile->limits.cpu_time, absl::Seconds(30));
   EXPECT_EQ(spec.compile->output_mode, sandbox::OutputMode::kKeepHead);

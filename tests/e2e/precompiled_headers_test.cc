@@ -1,0 +1,218 @@
+// Precompiled headers as a client of the server sees them: by how its sources
+// are compiled, with the languages' own file and the compiler's word for it (-H
+// of g++(1) says "! FILE" of a precompiled header that it uses, and "x FILE" of
+// one that it does not).
+
+#include <signal.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/process_view.h"
+#include "tests/support/server_process.h"
+#include "tests/support/test_client.h"
+
+namespace cordon::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr char kProgram[] =
+    "#include <bits/stdc++.h>\n"
+    "int main() { std::map<std::string, int> m{{\"one\", 1}};\n"
+    "  for (auto& [k, v] : m) std::cout << k << v << \"\\n\"; }\n";
+
+// The C++ that the server has, but for a compiler that tells what it reads.
+std::string TellingLanguages() {
+  const fs::path directory =
+      fs::path(std::getenv("TEST_TMPDIR")) / "telling_languages";
+  fs::create_directories(directory);
+  std::stringstream text;
+  text << std::ifstream("server/languages/cpp.textproto").rdbuf();
+  const std::string telling = absl::StrReplaceAll(
+      text.str(), {{"\"{headers}\",", "\"{headers}\", \"-H\","}});
+  EXPECT_NE(telling, text.str());
+  std::ofstream(directory / "cpp.textproto") << telling;
+  return directory.string();
+}
+
+std::string HeaderOf(const ServerProcess& server) {
+  return server.state_directory() + "/headers/c++/bits/stdc++.h.gch";
+}
+
+class PrecompiledHeaders : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    server_ = new ServerProcess({"--languages_dir=" + TellingLanguages()});
+    TestClient client(server_->address());
+    const v1::Result first = client.Run(SourceRequest("cpp", kProgram));
+    EXPECT_EQ(first.stdout(), "one1\n");
+    EXPECT_THAT(first.compilation().stderr(), Not(HasSubstr(".gch")));
+    EXPECT_TRUE(Eventually([] { return fs::exists(HeaderOf(*server_)); }));
+  }
+  static void TearDownTestSuite() { delete server_; }
+
+  v1::Result Compile(const std::string& code) {
+    return client_.Run(SourceRequest("c++", code));
+  }
+
+  TestClient client_{server_->address()};
+  static ServerProcess* server_;
+};
+
+ServerProcess* PrecompiledHeaders::server_ = nullptr;
+
+TEST_F(PrecompiledHeaders, ServeTheNextSource) {
+  const v1::Result result = Compile(absl::StrCat("// Another.\n", kProgram));
+  EXPECT_EQ(result.stdout(), "one1\n");
+  EXPECT_THAT(result.compilation().stderr(),
+              HasSubstr("! " + HeaderOf(*server_)));
+}
+
+// Macros that the header asks about, its options changed, tokens before it.
+TEST_F(PrecompiledHeaders, DoNotServeASourceThatChangesThem) {
+  for (const char* before :
+       {"#define _GLIBCXX_ASSERTIONS\n", "#pragma GCC optimize(\"O1\")\n",
+        "#pragma GCC target(\"avx2\")\n", "#include <vector>\n", "int x;\n"}) {
+    const v1::Result result = Compile(absl::StrCat(before, kProgram));
+    EXPECT_EQ(result.stdout(), "one1\n") << before;
+    EXPECT_THAT(result.compilation().stderr(), Not(HasSubstr("! ")));
+  }
+}
+
+// The check of libstdc++ is there, which the header was compiled without.
+TEST_F(PrecompiledHeaders, AMacroBeforeTheHeaderHasItsEffect) {
+  const std::string out_of_range =
+      "#include <bits/stdc++.h>\n"
+      "int main() { std::vector<int> v(1); volatile int at = 1;\n"
+      "  return v[at] & 0; }\n";
+  EXPECT_EQ(Compile(out_of_range).outcome(), v1::EXITED);
+  const v1::Result checked =
+      Compile(absl::StrCat("#define _GLIBCXX_ASSERTIONS\n", out_of_range));
+  EXPECT_EQ(checked.outcome(), v1::SIGNALED);
+  EXPECT_EQ(checked.signal(), SIGABRT);
+}
+
+TEST_F(PrecompiledHeaders, ErrorsAreOfTheSource) {
+  const v1::Result result = Compile(
+      "#include <bits/stdc++.h>\nint main() { std::vector<int> v; v.no(); }\n");
+  EXPECT_EQ(result.outcome(), v1::COMPILE_FAILED);
+  EXPECT_THAT(result.compilation().stderr(), HasSubstr("main.cc:2:"));
+}
+
+// What is made is the same, byte for byte.
+TEST_F(PrecompiledHeaders, MakeTheProgramThatTheHeaderMakes) {
+  const auto program_of = [](TestClient& client) {
+    v1::ExecuteRequest request =
+        SourceRequest("c++", absl::StrCat("// A program to keep.\n", kProgram));
+    request.add_output_files("program");
+    const v1::Result result = client.Run(request);
+    return result.files_size() == 1 ? result.files(0).content() : "";
+  };
+  const std::string with = program_of(client_);
+  EXPECT_NE(with, "");
+  ServerProcess plain({"--precompiled_headers=never"});
+  TestClient client(plain.address());
+  EXPECT_TRUE(program_of(client) == with);
+  EXPECT_TRUE(fs::is_empty(fs::path(plain.state_directory()) / "headers"));
+}
+
+// All runs read them, and none can change what others are compiled from.
+TEST_F(PrecompiledHeaders, NoRunChangesThem) {
+  const std::string header = HeaderOf(*server_);
+  const fs::path directory = fs::path(header).parent_path();
+  const auto before = fs::last_write_time(header);
+  const std::string attack = absl::StrCat(
+      "import os\n"
+      "header, directory = '",
+      header, "', '", directory.string(),
+      "'\n"
+      "acts = [lambda: open(header, 'r+b'),\n"
+      "        lambda: open(header, 'wb'),\n"
+      "        lambda: os.truncate(header, 0),\n"
+      "        lambda: os.unlink(header),\n"
+      "        lambda: os.rename(header, directory + '/x'),\n"
+      "        lambda: os.chmod(header, 0o777),\n"
+      "        lambda: open(directory + '/vector', 'w'),\n"
+      "        lambda: os.symlink('/etc/passwd', directory + '/list'),\n"
+      "        lambda: os.link(header, directory + '/y'),\n"
+      "        lambda: os.mkdir(directory + '/z'),\n"
+      "        lambda: os.rmdir(directory)]\n"
+      "for number, act in enumerate(acts):\n"
+      "  try: act(); print('DONE', number)\n"
+      "  except PermissionError: pass\n"
+      "print(open(header, 'rb').read(4))\n");
+  const v1::Result result = client_.Run(SourceRequest("python", attack));
+  EXPECT_EQ(result.stdout(), "b'gpch'\n") << result.stderr();
+  EXPECT_GT(result.violations_size(), 0);
+  EXPECT_EQ(fs::last_write_time(header), before);
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory),
+                          fs::directory_iterator()),
+            1);
+  // The control: in its own directory it may do all of it.
+  const v1::Result own = client_.Run(SourceRequest(
+      "python",
+      absl::StrReplaceAll(
+          attack,
+          {{header, "d/own"},
+           {directory.string(), "d"},
+           {"import os\n",
+            "import os\nos.mkdir('d'); open('d/own', 'w').write('x')\n"},
+           {"'/x')", "'/x') or os.rename('d/x', header)"},
+           {"os.unlink(header)",
+            "os.unlink(header) or "
+            "open(header, 'w').close()"},
+           {"os.rmdir(directory)", "os.mkdir('e') or os.rmdir('e')"}})));
+  for (int number = 0; number <= 10; ++number) {
+    EXPECT_THAT(own.stdout(), HasSubstr(absl::StrCat("DONE ", number, "\n")))
+        << own.stderr();
+  }
+}
+
+TEST(PrecompiledHeadersOfAServer, EndWithItAndWithItsWork) {
+  ServerProcess server({});
+  TestClient client(server.address());
+  EXPECT_EQ(client.Run(SourceRequest("c++", kProgram)).stdout(), "one1\n");
+  // While it compiles.
+  server.Signal(SIGTERM);
+  EXPECT_EQ(server.WaitForExit(), 0);
+  const fs::path headers = fs::path(server.state_directory()) / "headers";
+  EXPECT_TRUE(fs::is_empty(headers));
+  // What a server left that was killed is gone when the next one serves.
+  std::ofstream(headers / "left") << "x";
+  server.Restart();
+  EXPECT_TRUE(fs::is_empty(headers));
+}
+
+TEST(PrecompiledHeadersOfAServer, OneThatDoesNotCompileIsNobodysFailure) {
+  const fs::path directory =
+      fs::path(std::getenv("TEST_TMPDIR")) / "broken_languages";
+  fs::create_directories(directory);
+  std::ofstream(directory / "broken.textproto") << R"(name: "broken"
+file_name: "main.cc"
+compile { argv: ["/usr/bin/g++", "-isystem", "{headers}", "-o", "{program}", "{source}"] }
+precompiled_header { name: "cstdio" argv: ["/usr/bin/g++", "--no-such-option"] }
+run { argv: ["{program}"] }
+version { argv: ["/usr/bin/g++", "--version"] }
+)";
+  ServerProcess server({"--languages_dir=" + directory.string()});
+  TestClient client(server.address());
+  const std::string code =
+      "#include <cstdio>\nint main() { std::puts(\"hello\"); }\n";
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(client.Run(SourceRequest("broken", code)).stdout(), "hello\n");
+  }
+}
+
+}  // namespace
+}  // namespace cordon::testing
