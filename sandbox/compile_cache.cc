@@ -192,7 +192,10 @@ void CompileCache::Keep(const std::string& key,
     waiting = TakeWaiting(key);
     Add(key, compiled);
   }
-  for (OnClaim& later : waiting) later(CompileClaim(nullptr, key, compiled));
+  for (OnClaim& later : waiting) {
+    CompileClaim claim(nullptr, key, compiled);
+    later(claim);
+  }
 }
 
 void CompileCache::GiveUp(const std::string& key) {
@@ -201,22 +204,30 @@ void CompileCache::GiveUp(const std::string& key) {
     absl::MutexLock lock(&mutex_);
     waiting = TakeWaiting(key);
   }
-  for (OnClaim& later : waiting) later(CompileClaim(nullptr, key, nullptr));
+  for (OnClaim& later : waiting) {
+    CompileClaim claim(nullptr, key, nullptr);
+    later(claim);
+  }
 }
 
+// Not one from within another: as many as wait may have been cancelled.
 void CompileCache::PassOn(const std::string& key) {
-  OnClaim next;
-  {
-    absl::MutexLock lock(&mutex_);
-    const auto waiting = compiling_.find(key);
-    if (waiting->second.empty()) {
-      compiling_.erase(waiting);
-      return;
+  for (;;) {
+    OnClaim next;
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto waiting = compiling_.find(key);
+      if (waiting->second.empty()) {
+        compiling_.erase(waiting);
+        return;
+      }
+      next = std::move(waiting->second.front());
+      waiting->second.pop_front();
     }
-    next = std::move(waiting->second.front());
-    waiting->second.pop_front();
+    CompileClaim claim(this, key, nullptr);
+    if (next(claim)) return;
+    claim.cache_ = nullptr;
   }
-  next(CompileClaim(this, key, nullptr));
 }
 
 }  // namespace cordon::sandbox

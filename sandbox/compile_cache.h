@@ -83,7 +83,8 @@ class CompileClaim {
 
 class CompileCache {
  public:
-  using OnClaim = absl::AnyInvocable<void(CompileClaim)>;
+  // Moves the claim away and says true, or leaves it: to the next that waits.
+  using OnClaim = absl::AnyInvocable<bool(CompileClaim&)>;
 
   // Keeps `most_bytes` of keys, files and output; what was asked for longest
   // ago goes first.

@@ -165,9 +165,8 @@ void Execution::FindCompiled() {
   {
     absl::MutexLock lock(&mutex_);
     std::optional<CompileClaim> claim = context_->compiled->Get(
-        compile_key_, [self = self_](CompileClaim later) {
-          self->OnClaim(std::move(later));
-        });
+        compile_key_,
+        [self = self_](CompileClaim& later) { return self->OnClaim(later); });
     awaits_claim_ = !claim.has_value() && !cancelled_;
     if (awaits_claim_) return;
     if (claim.has_value()) claim_.emplace(*std::move(claim));
@@ -177,11 +176,12 @@ void Execution::FindCompiled() {
 
 // On the thread of whoever compiled. A run that was cancelled meanwhile leaves
 // the claim to the next.
-void Execution::OnClaim(CompileClaim claim) {
+bool Execution::OnClaim(CompileClaim& claim) {
   absl::MutexLock lock(&mutex_);
-  if (!std::exchange(awaits_claim_, false)) return;
+  if (!std::exchange(awaits_claim_, false)) return false;
   claim_.emplace(std::move(claim));
   context_->launches->Submit([this](LaunchThread&) { UseClaim(); });
+  return true;
 }
 
 void Execution::UseClaim() {

@@ -92,7 +92,7 @@ class Execution : public Run,
   absl::Status FillWorkspace();
   void MakeNetwork();
   void FindCompiled();
-  void OnClaim(CompileClaim claim) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool OnClaim(CompileClaim& claim) ABSL_LOCKS_EXCLUDED(mutex_);
   void UseClaim();
   absl::Status TakeCompiled();
   void KeepCompiled();

@@ -30,7 +30,10 @@ Compiled Program(const std::string& content) {
 }
 
 CompileCache::OnClaim Nobody() {
-  return [](CompileClaim) { FAIL() << "nobody was to wait"; };
+  return [](CompileClaim&) {
+    ADD_FAILURE() << "nobody was to wait";
+    return false;
+  };
 }
 
 std::string Kept(const CompileClaim& claim) {
@@ -141,6 +144,7 @@ TEST(CompileCacheTest, OneCompilesForAllThatWait) {
                      .Get("k",
                           [&got](const CompileClaim& claim) {
                             got.push_back(Kept(claim));
+                            return true;
                           })
                      .has_value());
   }
@@ -156,21 +160,38 @@ TEST(CompileCacheTest, WhoeverDropsItLeavesItToTheNext) {
   std::string third;
   EXPECT_FALSE(cache
                    .Get("k",
-                        [&second](CompileClaim claim) {
+                        [&second](CompileClaim& claim) {
                           second.emplace(std::move(claim));
+                          return true;
                         })
                    .has_value());
-  EXPECT_FALSE(
-      cache
-          .Get("k",
-               [&third](const CompileClaim& claim) { third = Kept(claim); })
-          .has_value());
+  EXPECT_FALSE(cache
+                   .Get("k",
+                        [&third](const CompileClaim& claim) {
+                          third = Kept(claim);
+                          return true;
+                        })
+                   .has_value());
   first.reset();
   ASSERT_TRUE(second.has_value());
   EXPECT_EQ(second->kept(), nullptr);
   EXPECT_EQ(third, "");
   second->Keep(Program("two"));
   EXPECT_EQ(third, "two");
+}
+
+// As many as a server has slots for, all cancelled while they waited.
+TEST(CompileCacheTest, ThoseThatDoNotWantItAreAskedOnceEach) {
+  constexpr int kMany = 1000000;
+  CompileCache cache(1000);
+  std::optional<CompileClaim> first = cache.Get("k", Nobody());
+  int asked = 0;
+  for (int i = 0; i < kMany; ++i) {
+    cache.Get("k", [&asked](const CompileClaim&) { return ++asked == 0; });
+  }
+  first.reset();
+  EXPECT_EQ(asked, kMany);
+  EXPECT_TRUE(cache.Get("k", Nobody()).has_value());
 }
 
 TEST(CompileCacheTest, AfterTheLastDropsItItIsNew) {
@@ -185,8 +206,9 @@ TEST(CompileCacheTest, WhereNothingCanBeKeptEachCompilesForItself) {
   std::optional<CompileClaim> first = cache.Get("k", Nobody());
   std::vector<CompileClaim> others;
   for (int i = 0; i < 3; ++i) {
-    cache.Get("k", [&others](CompileClaim claim) {
+    cache.Get("k", [&others](CompileClaim& claim) {
       others.push_back(std::move(claim));
+      return true;
     });
   }
   first->GiveUp();
