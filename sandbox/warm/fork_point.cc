@@ -52,6 +52,9 @@ constexpr int kMsgNoSignal = 0x4000;
 constexpr int kMsgCmsgCloexec = 0x40000000;
 constexpr long kEintr = 4;
 constexpr int kNameBytes = 16;
+// Two that posix_spawn(3), by which a template came to be, leaves ignored: bit
+// N - 1 for signal N.
+constexpr uint64_t kOfTheCLibrary = uint64_t{1} << 31 | uint64_t{1} << 32;
 
 // What the template and the fork that it is about to have armed share (mmap(2),
 // MAP_SHARED). A fork lets go of it before it does anything else.
@@ -143,7 +146,7 @@ void FillContext() {
   const int* const fds = rights.descriptors;
   shared->armed = 0;
   shared->context = {
-      .signals_to_reset = 0,
+      .signals_to_reset = kOfTheCLibrary,
       .working_directory = fds[1],
       .cgroup_entrances = fds + 2,
       .cgroup_entrance_count = static_cast<int>(order.entrance_count),
