@@ -2,81 +2,20 @@
 // these runs both ways, and nothing that it prints, and no end that it comes
 // to, tells the two apart.
 
-#include <ostream>
-#include <regex>
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
-#include "tests/support/sandbox_fixture.h"
+#include "tests/kernel/both_ways.h"
 
 namespace cordon::testing {
 namespace {
 
-using sandbox::ExecutionSpec;
-
-struct PythonProgram {
-  std::string name;
-  std::string code;
-  std::string input = "";
-  std::vector<std::string> arguments = {};
-  std::vector<std::string> environment = {};
-};
-
-void PrintTo(const PythonProgram& program, std::ostream* out) {
-  *out << program.name;
-}
-
-// What the standard library's more usual modules are: which of them a program
-// imports must make no difference.
-SandboxFixture& Fixture() {
-  static SandboxFixture fixture(
-      {.warm_profiles = {PythonProfile(
-           {"json", "random", "re", "threading", "dataclasses", "logging"})}});
-  return fixture;
-}
-
-// Directories have other names each time, 32 hexadecimal digits, and objects
-// are elsewhere.
-std::string WithoutNames(const std::string& text) {
-  static const std::regex name("[0-9a-f]{32}|0x[0-9a-f]+");
-  return std::regex_replace(text, name, "NAME");
-}
-
-std::string Shown(const RecordingObserver& run) {
-  const sandbox::Outcome outcome = run.outcome();
-  std::string files;
-  for (const sandbox::CollectedFile& file : outcome.files) {
-    absl::StrAppend(&files, file.path, ": ", file.content, "\n");
-  }
-  return WithoutNames(absl::StrCat(
-      "outcome ", static_cast<int>(outcome.kind), ", exit code ",
-      outcome.exit_code, ", signal ", outcome.signal, ", ", outcome.message,
-      "\n--- stdout\n", run.stdout_data(), "\n--- stderr\n", run.stderr_data(),
-      "\n--- files\n", files));
-}
-
 class SameAsExecuted : public ::testing::TestWithParam<PythonProgram> {};
 
 TEST_P(SameAsExecuted, Program) {
-  ExecutionSpec warm = WarmSpec(GetParam().code);
-  warm.program.stdin_data = GetParam().input;
-  for (const std::string& argument : GetParam().arguments) {
-    warm.program.argv.push_back(argument);
-  }
-  for (const std::string& variable : GetParam().environment) {
-    warm.program.environment.push_back(variable);
-  }
-  warm.files.push_back({"neighbour.py", "value = 7\n"});
-  warm.output_files = {"out*"};
-  ExecutionSpec cold = warm;
-  cold.warm_profile.clear();
-  const auto forked = Fixture().Run(std::move(warm));
-  const auto executed = Fixture().Run(std::move(cold));
-  EXPECT_TRUE(forked->outcome().usage.warm);
-  EXPECT_FALSE(executed->outcome().usage.warm);
-  EXPECT_EQ(Shown(*forked), Shown(*executed));
+  const BothWays run = RunBothWays(GetParam());
+  EXPECT_EQ(run.forked, run.executed);
 }
 
 std::vector<PythonProgram> Programs() {
@@ -125,6 +64,16 @@ std::vector<PythonProgram> Programs() {
        "import signal\n"
        "for s in signal.valid_signals(): print(s, signal.getsignal(s))\n"
        "print(signal.pthread_sigmask(signal.SIG_BLOCK, []))"},
+      {"SignalsOfTheKernel",
+       "import ctypes, struct\nl = ctypes.CDLL(None)\n"
+       "for s in range(1, 65):\n"
+       "  old = (ctypes.c_ulong * 4)()\n"
+       "  if l.syscall(13, s, None, old, 8) == 0:\n"
+       "    print(s, old[0] if old[0] < 2 else 'handler', hex(old[3]))\n"
+       "mask = ctypes.c_ulong()\nl.syscall(14, 0, None, ctypes.byref(mask), "
+       "8)\n"
+       "pending = ctypes.c_ulong()\nl.syscall(127, ctypes.byref(pending), 8)\n"
+       "print(mask.value, pending.value)"},
       {"FileTooLong",
        "f = open('out', 'wb')\nf.write(b'x' * (65 << 20))\nf.flush()"},
       {"Input", "print(input()[::-1])\nprint(input())", "abc\nsecond\n"},

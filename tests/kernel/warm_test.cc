@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <set>
 #include <string>
@@ -13,6 +15,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/process_view.h"
@@ -65,6 +69,53 @@ TEST_F(Warm, WhatIsRandomIsItsOwn) {
     seen.insert(RunForked("import tempfile\nprint(tempfile.mktemp(dir=''))"));
   }
   EXPECT_THAT(seen, SizeIs(36));
+}
+
+// What would be alike in all of them had the template's copy been used.
+TEST_F(Warm, WhatIsKeptOfRandomnessIsMadeAnew) {
+  fixture_.reset();
+  fixture_ = std::make_unique<SandboxFixture>(FixtureOptions{
+      .warm_profiles = {PythonProfile({"random", "uuid", "secrets", "tempfile",
+                                       "ssl", "hashlib", "threading"})}});
+  std::set<std::string> seen;
+  for (int i = 0; i < 6; ++i) {
+    const std::string printed = RunForked(
+        "import os, random, secrets, ssl, tempfile, threading, uuid\n"
+        "print(secrets.token_hex(8))\nprint(random.getrandbits(64))\n"
+        "print(random.SystemRandom().getrandbits(64))\n"
+        "print(next(tempfile._get_candidate_names()))\n"
+        "print(uuid.uuid4())\nprint(uuid.uuid1())\n"
+        "print(ssl.RAND_bytes(8))\nprint(os.urandom(8))\n"
+        "print(os.getpid(), threading.get_native_id() == os.getpid())\n");
+    for (const absl::string_view line :
+         absl::StrSplit(printed, '\n', absl::SkipEmpty())) {
+      seen.insert(std::string(line));
+    }
+    EXPECT_THAT(printed, ::testing::HasSubstr(" True\n"));
+  }
+  EXPECT_THAT(seen, SizeIs(6 * 9));
+}
+
+// A module of the template that wants to know of forks. The control: it does
+// not think that it is in one where it is not.
+TEST_F(Warm, WhatModulesDoAfterAForkIsDone) {
+  const std::string directory = fixture_->state_directory() + "-modules";
+  fixture_.reset();
+  std::filesystem::create_directory(directory);
+  std::ofstream(directory + "/cordon_probe.py")
+      << "import os\nevents = ['imported in %d' % os.getpid()]\n"
+         "os.register_at_fork(after_in_child=lambda: "
+         "events.append('forked'))\n";
+  sandbox::WarmProfile profile = PythonProfile({"cordon_probe"});
+  profile.environment.push_back("PYTHONPATH=" + directory);
+  fixture_ = std::make_unique<SandboxFixture>(
+      FixtureOptions{.warm_profiles = {profile}});
+  ExecutionSpec spec = WarmSpec(
+      "import cordon_probe as p, os\n"
+      "print(len(p.events), p.events[-1], str(os.getpid()) in p.events[0])");
+  spec.program.environment.push_back("PYTHONPATH=" + directory);
+  EXPECT_TRUE(Forks(spec, "2 forked False\n"));
+  std::filesystem::remove_all(directory);
 }
 
 TEST_F(Warm, WhatARunChangesIsItsOwn) {

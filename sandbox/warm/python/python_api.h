@@ -55,23 +55,34 @@ PyObject* PyObject_CallFunction(PyObject* callable, const char* format, ...);
 PyObject* PyObject_CallMethod(PyObject* object, const char* name,
                               const char* format, ...);
 int PyObject_IsTrue(PyObject* object);
+PyObject* PyBool_FromLong(long value);
 PyObject* PyObject_GetAttrString(PyObject* object, const char* name);
 void Py_IncRef(PyObject* object);
 void Py_DecRef(PyObject* object);
 PyObject* PyList_New(ptrdiff_t size);
 int PyList_Append(PyObject* list, PyObject* item);
+ptrdiff_t PyList_Size(PyObject* list);
+PyObject* PyList_GetItem(PyObject* list, ptrdiff_t index);
+int PyList_SetSlice(PyObject* list, ptrdiff_t low, ptrdiff_t high,
+                    PyObject* items);
 PyObject* PyBytes_FromString(const char* text);
 char* PyBytes_AsString(PyObject* bytes);
 PyObject* PyImport_AddModule(const char* name);
 PyObject* PyModule_GetDict(PyObject* module);
 PyObject* PyDict_GetItemString(PyObject* dict, const char* key);
 int PyDict_DelItemString(PyObject* dict, const char* key);
+void PyDict_Clear(PyObject* dict);
 PyObject* PySys_GetObject(const char* name);
 int PyFile_WriteObject(PyObject* object, PyObject* file, int flags);
 void PySys_WriteStderr(const char* format, ...);
 long PyLong_AsLong(PyObject* number);
 unsigned long PyType_GetFlags(PyObject* type);
+void* PyType_GetSlot(PyObject* type, int slot);
 PyObject* PyObject_Type(PyObject* object);
+int PyObject_GC_IsTracked(PyObject* object);
+int PySys_AddAuditHook(int (*hook)(const char* event, PyObject* arguments,
+                                   void* data),
+                       void* data);
 
 void PyErr_Print();
 void PyErr_Clear();

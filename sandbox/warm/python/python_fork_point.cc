@@ -1,11 +1,16 @@
-// The fork point as an extension module of CPython: serve(prepare, begin, exit,
-// destroy) forks until the server is gone, and in each fork
+// The fork point as an extension module of CPython. expect(garbage, callbacks,
+// frozen, counts, types, forgetters) tells it what the interpreter is like
+// (collector.h, remains.h), and false means that it is not. serve(prepare,
+// begin, exit, namespace) forks until the server is gone, and in each fork
 //
 //   prepare()              while nobody waits for it
 //   begin(argv, environ)   -> the path of the program; None: not in a fork
 //   the program, as `python3 FILE` runs it
 //   exit()                 what atexit does
-//   destroy()              the end of what the program has made
+//
+// The end is Py_FinalizeEx(), which has `namespace` no more, unless nobody can
+// tell whether it was (remains.h): it writes to every object that there is, and
+// each page of those would be copied first.
 //
 // The program runs in a thread state of its own: the template's has the frames
 // of what called serve(), which a program would see (sys._getframe(),
@@ -22,7 +27,9 @@
 #include <initializer_list>
 
 #include "sandbox/warm/fork_point.h"
+#include "sandbox/warm/python/collector.h"
 #include "sandbox/warm/python/python_api.h"
+#include "sandbox/warm/python/remains.h"
 
 namespace cordon::sandbox {
 namespace {
@@ -36,8 +43,22 @@ struct Callbacks {
   PyObject* prepare = nullptr;
   PyObject* begin = nullptr;
   PyObject* exit = nullptr;
-  PyObject* destroy = nullptr;
+  PyObject* namespace_of_these = nullptr;
 };
+
+// gc.get_count() of a new interpreter on its program's first line, and how much
+// of it comes between the beginning of a fork's program and there.
+int counts[3];
+constexpr int kMadeBeforeFirstLine = 24;
+
+// Whether the program asked to be told what the interpreter does
+// (sys.addaudithook()), its end included.
+bool is_audited;
+
+int LookForAudit(const char* event, PyObject*, void*) {
+  if (strcmp(event, "sys.addaudithook") == 0) is_audited = true;
+  return 0;
+}
 
 // Before the program began: the server sees the fork end, and executes the
 // program. Without a word: standard error is the program's by now.
@@ -122,6 +143,25 @@ struct ProgramEnd {
   Ended ended = Ended::kItself;
 };
 
+// What was raised, if anything, stays so.
+void FlushStreams() {
+  PyObject* type;
+  PyObject* value;
+  PyObject* traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  for (const char* const name : {"stderr", "stdout"}) {
+    PyObject* const stream = PySys_GetObject(name);
+    if (stream == nullptr) continue;
+    PyObject* const result = PyObject_CallMethod(stream, "flush", nullptr);
+    if (result == nullptr) {
+      PyErr_Clear();
+    } else {
+      Py_DecRef(result);
+    }
+  }
+  PyErr_Restore(type, value, traceback);
+}
+
 // As PyRun_AnyFile does, but for its end: it would destroy the whole
 // interpreter, and with it the memory that is shared with the template.
 ProgramEnd RunProgram(const char* path) {
@@ -132,6 +172,7 @@ ProgramEnd RunProgram(const char* path) {
   PyCompilerFlags flags = {0, 11};
   PyObject* const result = PyRun_FileExFlags(file, path, kFileInput, main, main,
                                              /*closes=*/1, &flags);
+  FlushStreams();
   ProgramEnd end;
   if (result == nullptr && PyErr_ExceptionMatches(PyExc_SystemExit) != 0) {
     end.exit_code = ExitCodeOfRaised();
@@ -186,21 +227,36 @@ bool Flush(const char* name, Flaws flaws) {
   return false;
 }
 
-// What Py_FinalizeEx() does that a program can see, in its order. The rest of
-// it gives memory back, each page of which would be copied first.
+// With everything where a new interpreter has it, and nothing of ours.
+bool Finalize(const Callbacks& callbacks) {
+  ThawCollector();
+  ForgetHarmless();
+  PyDict_Clear(callbacks.namespace_of_these);
+  for (PyObject* const held : {callbacks.prepare, callbacks.begin,
+                               callbacks.exit, callbacks.namespace_of_these}) {
+    Py_DecRef(held);
+  }
+  return Py_FinalizeEx() == 0;
+}
+
+// Only the interpreter itself can stop threads that go on.
+bool NobodyCouldTell() {
+  return !HasOtherThreads() && !is_audited && RemainsAreHarmless();
+}
+
+// What Py_FinalizeEx() does that a program can see, in its order. Looks before
+// anything is done, so that nothing is done twice, and again when functions of
+// the program may have run.
 bool End(const Callbacks& callbacks) {
+  if (!NobodyCouldTell()) return Finalize(callbacks);
   AwaitThreads();
-  // Only the interpreter itself can stop those that go on.
-  if (HasOtherThreads()) return Py_FinalizeEx() == 0;
   if (PyObject_CallFunction(callbacks.exit, nullptr) == nullptr) PyErr_Clear();
+  if (!NobodyCouldTell()) return Finalize(callbacks);
   bool flushed = Flush("stdout", Flaws::kReport);
   flushed = Flush("stderr", Flaws::kIgnore) && flushed;
-  if (PyObject_CallFunction(callbacks.destroy, nullptr) == nullptr) {
-    PyErr_Clear();
-  }
-  Flush("stdout", Flaws::kIgnore);
-  Flush("stderr", Flaws::kIgnore);
-  return flushed;
+  // What a program has put in their place is gone by then.
+  flushed = Flush("__stdout__", Flaws::kIgnore) && flushed;
+  return Flush("__stderr__", Flaws::kIgnore) && flushed;
 }
 
 [[noreturn]] void Leave(const ProgramEnd& program, const Callbacks& callbacks) {
@@ -265,14 +321,33 @@ void ShowArguments(const ArgumentArea& area, char* const* arguments) {
   if (used > 0) memset(area.begin + used, 0, area.size - used);
 }
 
+PyObject* Expect(PyObject*, PyObject* arguments) {
+  PyObject* garbage;
+  PyObject* callbacks;
+  ptrdiff_t frozen;
+  PyObject* types;
+  PyObject* forgetters;
+  if (PyArg_ParseTuple(arguments, "OOn(iii)OO", &garbage, &callbacks, &frozen,
+                       &counts[0], &counts[1], &counts[2], &types,
+                       &forgetters) == 0) {
+    return nullptr;
+  }
+  counts[0] -=
+      counts[0] < kMadeBeforeFirstLine ? counts[0] : kMadeBeforeFirstLine;
+  const bool is_as_expected = FindCollector(garbage, callbacks, frozen) &&
+                              LearnHarmless(types, forgetters) &&
+                              PySys_AddAuditHook(&LookForAudit, nullptr) == 0;
+  return PyBool_FromLong(is_as_expected ? 1 : 0);
+}
+
 PyObject* Serve(PyObject*, PyObject* arguments) {
   Callbacks call;
   if (PyArg_ParseTuple(arguments, "OOOO", &call.prepare, &call.begin,
-                       &call.exit, &call.destroy) == 0) {
+                       &call.exit, &call.namespace_of_these) == 0) {
     return nullptr;
   }
   for (PyObject* const kept :
-       {call.prepare, call.begin, call.exit, call.destroy}) {
+       {call.prepare, call.begin, call.exit, call.namespace_of_these}) {
     Py_IncRef(kept);
   }
   const CordonForkHooks hooks = {&PyOS_BeforeFork, &PyOS_AfterFork_Parent,
@@ -294,11 +369,14 @@ PyObject* Serve(PyObject*, PyObject* arguments) {
   }
   char* const path_text = strdup(PyBytes_AsString(path));
   Py_DecRef(path);
+  RememberStreams();
+  SetCollectorCounts(counts);
   CordonReportStart(/*starts=*/true);
   Leave(RunProgram(path_text), call);
 }
 
-PyMethodDef methods[] = {{"serve", &Serve, kMethVarargs, nullptr},
+PyMethodDef methods[] = {{"expect", &Expect, kMethVarargs, nullptr},
+                         {"serve", &Serve, kMethVarargs, nullptr},
                          {nullptr, nullptr, 0, nullptr}};
 PyModuleDef definition = {.reference_count = 1,
                           .name = "cordon_fork_point",

@@ -75,7 +75,6 @@ def rehearse():
     make_main("main.py")
     exec(compile("x = 'word'\nprint\ndef f(): return x\nf()\n", "", "exec"),
          sys.modules["__main__"].__dict__)
-    destroy()
     sys.modules["__main__"] = main
 
 
@@ -92,6 +91,7 @@ def prepare():
     if numpy_random is not None:
         numpy_random.seed()
     rehearse()
+    gc.freeze()
 
 
 def make_stream(fd, mode, name, errors):
@@ -187,90 +187,58 @@ def begin(argv, variables):
     return os.fsencode(path)
 
 
-# ----------------------------------------------------------- the program's end
+# ------------------------------------------------- what the fork point expects
 #
-# As Py_FinalizeEx() ends a program's modules, and with them what it has made. The
-# template's own stay as they are.
+# Of the types that an interpreter starts with, and of some of the standard
+# library's that are not written in Python, those whose objects nobody notices
+# the end of. Not among them: what has a finalizer, such as files and generators,
+# and what calls somebody.
+
+CALL_SOMEBODY = ("PyCapsule", "weakref.ReferenceType", "weakref.ProxyType",
+                 "weakref.CallableProxyType")
+FROM_MODULES = ("array", "collections", "datetime", "decimal", "_decimal",
+                "functools", "itertools", "math", "operator", "_json", "_random",
+                "re", "_struct", "_thread", "_contextvars", "_abc")
 
 
-def clear_module(namespace):
-    for is_first in (True, False):
-        for name, value in list(namespace.items()):
-            if not isinstance(name, str) or value is None:
-                continue
-            private = name[:1] == "_" and name[1:2] != "_"
-            if private if is_first else name != "__builtins__":
-                namespace[name] = None
+def all_types():
+    found = set()
+    new = [object]
+    while new:
+        kind = new.pop()
+        found.add(kind)
+        new.extend(subtype for subtype in type.__subclasses__(kind)
+                   if subtype not in found)
+    return found
 
 
-def destroy_modules():
-    for name in ("last_type", "last_value", "last_traceback"):
-        if hasattr(sys, name):
-            setattr(sys, name, None)
-    for name in ("stdin", "stdout", "stderr"):
-        setattr(sys, name, getattr(sys, "__%s__" % name, None))
-    own = []
-    names = {}
-    for name, module in list(sys.modules.items()):
-        if template.get(name) is not module:
-            del sys.modules[name]
-            if isinstance(module, type(sys)):
-                names[id(module.__dict__)] = module.__dict__.get("__name__")
-            try:
-                own.append(ref(module))
-            except TypeError:
-                pass
-        del module
-    gc.collect()
-    # Before what it uses: the interpreter would have destroyed all at once.
-    clear_kept_names(names)
-    gc.collect()
-    for reference in reversed(own):
-        module = reference()
-        if isinstance(module, type(sys)):
-            clear_module(module.__dict__)
-        del module
-    gc.collect()
+def harmless_types(at_start):
+    kinds = [kind for kind in all_types()
+             if (kind in at_start or kind.__module__ in FROM_MODULES) and
+             not hasattr(kind, "__del__") and
+             kind.__name__ not in CALL_SOMEBODY and
+             not issubclass(kind, (ref, _io._IOBase))]
+    class A:
+        pass
+    return [A, type(all_types), type(len), ref, _io.BytesIO, _io.StringIO] + kinds
 
 
-def clear_kept_names(names):
-    """Of modules that are gone, but for a function or class of theirs that a
-    module of the template holds: as typing does of what it was given."""
-    kept = [thing for thing in gc.get_objects()
-            if type(thing) is dict and id(thing) in names and
-            thing.get("__name__") == names[id(thing)]]
-    for namespace in kept:
-        clear_module(namespace)
-
-
-def close_files():
-    """What is still open would be closed as it is destroyed: first what writes
-    to another of them at its end."""
-    standard = set()
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
-        for thing in (stream, getattr(stream, "buffer", None),
-                      getattr(getattr(stream, "buffer", None), "raw", None)):
-            standard.add(id(thing))
-
-    def layer(thing):
-        if isinstance(thing, _io._TextIOBase):
-            return 0
-        if isinstance(thing, _io._BufferedIOBase):
-            return 2 if type(thing).__module__ == "_io" else 1
-        return 3
-
-    files = [thing for thing in gc.get_objects()
-             if isinstance(thing, _io._IOBase) and id(thing) not in standard]
-    for thing in sorted(files, key=layer):
-        try:
-            thing.close()
-        except Exception:
-            pass
-
-
-def destroy():
-    destroy_modules()
-    close_files()
+def counts_at_start():
+    """gc.get_count() on the first line of a new interpreter's program."""
+    script = os.memfd_create("script")
+    os.write(script, b"import gc\nprint(*gc.get_count())\n")
+    reader, writer = os.pipe()
+    path = "/proc/self/fd/%d" % script
+    os.set_inheritable(script, True)
+    child = os.posix_spawn(
+        sys.executable, [sys.executable, path], os.environ,
+        file_actions=[(os.POSIX_SPAWN_DUP2, writer, 1)])
+    os.close(writer)
+    os.close(script)
+    counts = os.read(reader, 100)
+    os.close(reader)
+    os.waitpid(child, 0)
+    return tuple(map(int, counts.split()))
 
 
 # ------------------------------------------------------------------------ main
@@ -287,14 +255,24 @@ run_exit_functions = atexit._run_exitfuncs
 encoding = sys.stdout.encoding
 stdin_errors = sys.stdin.errors
 stdout_errors = sys.stdout.errors
+counts = counts_at_start()
+kinds_at_start = all_types()
 forget_own_imports()
 at_start = set(sys.modules)
 import_modules(sys.argv[1:])
 end_threads()
 # Of which a program may have its own, beside it.
 imported = {name.partition(".")[0] for name in set(sys.modules) - at_start}
-template = dict(sys.modules)
-del template["__main__"]
+kinds = harmless_types(kinds_at_start)
+forgetters = [sys.modules[name].__dict__ for name in ("weakref", "_weakrefset")
+              if name in sys.modules]
+del kinds_at_start
 gc.collect()
 gc.freeze()
-fork_point.serve(prepare, begin, run_exit_functions, destroy)
+if not fork_point.expect(gc.garbage, gc.callbacks, gc.get_freeze_count(), counts,
+                         kinds, forgetters):
+    sys.exit("this interpreter's collector is another one")
+# What is held here is held to the end of a fork.
+kinds.clear()
+forgetters.clear()
+fork_point.serve(prepare, begin, run_exit_functions, globals())
