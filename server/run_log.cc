@@ -48,7 +48,8 @@ std::string FormatRunRecord(const RunRecord& record) {
       " exit_code=", record.exit_code, " signal=", record.signal,
       " wall=", ToText(record.usage.wall_time),
       " cpu=", ToText(record.usage.cpu_user + record.usage.cpu_system),
-      " queue=", ToText(record.queue_time), " violations=", record.violations);
+      " queue=", ToText(record.queue_time), " violations=", record.violations,
+      " warm=", record.usage.warm ? "true" : "false");
   return line;
 }
 

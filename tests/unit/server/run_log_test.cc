@@ -26,7 +26,8 @@ TEST(RunLogTest, ARunIsOneLineWithItsOutcome) {
   record.queue_time = absl::Microseconds(5);
   EXPECT_EQ(FormatRunRecord(record),
             "run request_id=\"id\" program=\"python\" outcome=CPU_TIME_LIMIT "
-            "exit_code=0 signal=9 wall=12ms cpu=7ms queue=5us violations=0");
+            "exit_code=0 signal=9 wall=12ms cpu=7ms queue=5us violations=0 "
+            "warm=false");
   EXPECT_EQ(LevelOf(record), LogLevel::kInfo);
 }
 
