@@ -3,6 +3,7 @@
 #include "sandbox/warm/warm_template.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
@@ -19,6 +20,7 @@
 #include "absl/time/time.h"
 #include "sandbox/base/descriptor_copies.h"
 #include "sandbox/base/errno_status.h"
+#include "sandbox/base/monotonic_clock.h"
 #include "sandbox/warm/descriptor_message.h"
 #include "sandbox/warm/fork_protocol.h"
 
@@ -27,8 +29,8 @@ namespace {
 
 // Importing large modules on a busy machine takes a while.
 constexpr absl::Duration kStartPatience = absl::Seconds(60);
-// Longer than that no fork takes, unless somebody has stopped the template.
-constexpr absl::Duration kForkPatience = absl::Seconds(10);
+// Longer than that no fork takes to begin, unless somebody has stopped it.
+constexpr absl::Duration kBeginPatience = absl::Seconds(10);
 constexpr size_t kMostWords = 4096;
 
 absl::StatusOr<UniqueFd> FileOf(const std::string& content) {
@@ -142,9 +144,7 @@ absl::StatusOr<std::unique_ptr<WarmTemplate>> WarmTemplate::Start(
                                                program.argv[0], ": ",
                                                LastLine(made->words_.get())));
   }
-  SetReceiveTimeout(control->own.get(), kForkPatience);
   made->words_.Reset();
-  absl::MutexLock lock(&made->mutex_);
   made->control_ = std::move(control->own);
   return made;
 }
@@ -183,11 +183,38 @@ WarmTemplate::~WarmTemplate() {
   kill(pid_, SIGKILL);
   WaitFor(pid_);
   group_.Leave();
+  if (owed_.valid()) EndLostFork(owed_.get());
 }
 
 int WarmTemplate::forks() {
   absl::MutexLock lock(&mutex_);
   return forks_;
+}
+
+bool WarmTemplate::IsStalled() {
+  absl::MutexLock lock(&mutex_);
+  return MonotonicNow() - owed_since_ > kLongestStall;
+}
+
+bool WarmTemplate::Take() {
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto is_free = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return !taken_;
+    };
+    if (!mutex_.AwaitWithTimeout(absl::Condition(&is_free), kForkPatience)) {
+      return false;
+    }
+    taken_ = true;
+  }
+  if (Settle()) return true;
+  Release();
+  return false;
+}
+
+void WarmTemplate::Release() {
+  absl::MutexLock lock(&mutex_);
+  taken_ = false;
 }
 
 bool WarmTemplate::Order(const ArmPlan& plan, int fork_end) {
@@ -216,20 +243,62 @@ bool WarmTemplate::Order(const ArmPlan& plan, int fork_end) {
       descriptors);
 }
 
-bool WarmTemplate::OrderAndAwait(const ArmPlan& plan, UniqueFd fork_end,
-                                 ForkReport& report, UniqueFd& listener) {
-  absl::MutexLock lock(&mutex_);
-  const bool ordered = control_.valid() && Order(plan, fork_end.get());
-  fork_end.Reset();
-  if (!ordered ||
+WarmTemplate::Answer WarmTemplate::Await(absl::Duration patience,
+                                         ForkReport& report,
+                                         UniqueFd& listener) {
+  pollfd awaited = {control_.get(), POLLIN, 0};
+  const int timeout = static_cast<int>(absl::ToInt64Milliseconds(patience));
+  const int ready = poll(&awaited, 1, timeout);
+  if (ready == 0 || (ready < 0 && errno == EINTR)) return Answer::kNone;
+  if (ready < 0 ||
       !ReceiveMessage(control_.get(), &report, sizeof(report), listener)) {
-    // What it says later would be taken for the answer to another order.
-    control_.Reset();
-    kill(pid_, SIGKILL);
-    return false;
+    return Answer::kGone;
+  }
+  return Answer::kReport;
+}
+
+void WarmTemplate::GiveUp() {
+  control_.Reset();
+  kill(pid_, SIGKILL);
+}
+
+bool WarmTemplate::Settle() {
+  if (!owed_.valid()) return true;
+  ForkReport report = {};
+  UniqueFd listener;
+  const Answer answer = Await(absl::ZeroDuration(), report, listener);
+  if (answer == Answer::kNone) return false;
+  if (answer == Answer::kGone) GiveUp();
+  // Nobody waits for that fork any more.
+  EndLostFork(owed_.get());
+  owed_.Reset();
+  absl::MutexLock lock(&mutex_);
+  owed_since_ = absl::InfiniteFuture();
+  return true;
+}
+
+absl::Status WarmTemplate::OrderAndAwait(const ArmPlan& plan,
+                                         SocketPair& sockets,
+                                         ForkReport& report,
+                                         UniqueFd& listener) {
+  const absl::Time since = MonotonicNow();
+  const bool ordered = control_.valid() && Order(plan, sockets.other.get());
+  sockets.other.Reset();
+  const Answer answer =
+      ordered ? Await(kForkPatience, report, listener) : Answer::kGone;
+  if (answer == Answer::kGone) {
+    GiveUp();
+    EndLostFork(sockets.own.get());
+    return absl::UnavailableError("the template is gone");
+  }
+  absl::MutexLock lock(&mutex_);
+  if (answer == Answer::kNone) {
+    owed_ = std::move(sockets.own);
+    owed_since_ = since;
+    return absl::UnavailableError("the template does not answer");
   }
   ++forks_;
-  return true;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<WarmFork> WarmTemplate::Fork(const ArmPlan& plan,
@@ -244,11 +313,12 @@ absl::StatusOr<WarmFork> WarmTemplate::Fork(const ArmPlan& plan,
           "the keeper has no room for another process group");
     }
   }
+  if (!Take()) return absl::UnavailableError("the template does not answer");
   ForkReport report = {};
-  if (!OrderAndAwait(plan, std::move(sockets->other), report, fork.listener_)) {
-    EndLostFork(sockets->own.get());
-    return absl::UnavailableError("the template is gone");
-  }
+  const absl::Status answered =
+      OrderAndAwait(plan, *sockets, report, fork.listener_);
+  Release();
+  if (!answered.ok()) return answered;
   if (report.error_number != 0) {
     if (report.pid > 0) WaitFor(report.pid);
     return ErrnoToStatus(report.error_number,
@@ -260,7 +330,7 @@ absl::StatusOr<WarmFork> WarmTemplate::Fork(const ArmPlan& plan,
   fork.group_.Enter(fork.pid_);
   fork.pidfd_.Reset(static_cast<int>(syscall(SYS_pidfd_open, fork.pid_, 0)));
   fork.socket_ = std::move(sockets->own);
-  SetReceiveTimeout(fork.socket_.get(), kForkPatience);
+  SetReceiveTimeout(fork.socket_.get(), kBeginPatience);
   pid_t said = -1;
   UniqueFd none;
   if (!fork.pidfd_.valid() || !fork.listener_.valid() ||

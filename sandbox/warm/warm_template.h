@@ -4,12 +4,13 @@
 //   auto started = WarmTemplate::Start(PythonTemplate(profile), live_groups);
 //   absl::StatusOr<WarmFork> fork = (*started)->Fork(plan, live_groups);
 //
-// It is the server's child and has the server's user and restrictions, so that
-// a fork can take on any that a run has. It holds a socket and nothing else of
-// the server, runs no instruction of a request, and reads nothing that a run
-// wrote. A run cannot signal it, trace it or see its memory: it is outside of
-// the run's Landlock domain, has no file that the run can open, and where the
-// server is root another user. What a fork writes is its own copy.
+// It is the server's child and has the server's user and restrictions, and some
+// of its own (template_restriction.h), so that a fork can take on any that a
+// run has. It holds a socket and nothing else of the server, runs no
+// instruction of a request, and reads nothing that a run wrote. A run cannot
+// signal it, trace it or see its memory: it is outside of the run's Landlock
+// domain, has no file that the run can open, and where the server is root
+// another user. What a fork writes is its own copy.
 //
 // Contract: Start is called on a thread that outlives the template and all its
 // forks, which die with it (PR_SET_PDEATHSIG, prctl(2)). Fork is thread-safe.
@@ -26,6 +27,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "sandbox/base/unique_fd.h"
 #include "sandbox/keeper/live_groups.h"
 #include "sandbox/launch/launcher.h"
@@ -35,6 +37,7 @@
 namespace cordon::sandbox {
 
 struct ForkReport;
+struct SocketPair;
 
 class WarmTemplate {
  public:
@@ -48,10 +51,17 @@ class WarmTemplate {
   WarmTemplate& operator=(const WarmTemplate&) = delete;
 
   // A fork that is restricted as `plan` says. UNAVAILABLE when the template is
-  // gone, or does not answer; INTERNAL with the fork's step and errno;
-  // RESOURCE_EXHAUSTED when `groups` has no room.
+  // gone, or has not answered after kForkPatience; INTERNAL with the fork's
+  // step and errno; RESOURCE_EXHAUSTED when `groups` has no room.
   absl::StatusOr<WarmFork> Fork(const ArmPlan& plan, LiveGroups* groups)
       ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // A run that waits for longer is better off executed.
+  static constexpr absl::Duration kForkPatience = absl::Milliseconds(100);
+  // Whether it has owed an answer for so long that it should be replaced:
+  // somebody has stopped it, or the machine has no time for it.
+  static constexpr absl::Duration kLongestStall = absl::Seconds(2);
+  bool IsStalled() ABSL_LOCKS_EXCLUDED(mutex_);
 
   pid_t pid() const { return pid_; }
   // Readable when the template has ended (pidfd_open(2)).
@@ -65,11 +75,20 @@ class WarmTemplate {
  private:
   WarmTemplate() = default;
   absl::Status Spawn(const TemplateProgram& program, int own_end);
-  bool Order(const ArmPlan& plan, int fork_end)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // False when the template is gone, or of no use any more.
-  bool OrderAndAwait(const ArmPlan& plan, UniqueFd fork_end, ForkReport& report,
-                     UniqueFd& listener) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Who has it talks to the template, and nobody else does. False when somebody
+  // had it for too long, or the template does not answer.
+  bool Take() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Release() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool Order(const ArmPlan& plan, int fork_end);
+  enum class Answer { kNone, kReport, kGone };
+  Answer Await(absl::Duration patience, ForkReport& report, UniqueFd& listener);
+  // By who has taken it. Whether what was owed is there, and was ended.
+  bool Settle();
+  // Otherwise the fork is owed, or there is none.
+  absl::Status OrderAndAwait(const ArmPlan& plan, SocketPair& sockets,
+                             ForkReport& report, UniqueFd& listener);
+  // What it says later would be taken for the answer to another order.
+  void GiveUp();
 
   pid_t pid_ = -1;
   UniqueFd pidfd_;
@@ -79,8 +98,14 @@ class WarmTemplate {
   const std::shared_ptr<std::atomic<int>> lost_ =
       std::make_shared<std::atomic<int>>(0);
   absl::Mutex mutex_;
-  UniqueFd control_ ABSL_GUARDED_BY(mutex_);
+  bool taken_ ABSL_GUARDED_BY(mutex_) = false;
   int forks_ ABSL_GUARDED_BY(mutex_) = 0;
+  // When the answer that is owed was asked for; InfiniteFuture: none is.
+  absl::Time owed_since_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+  // Of who has taken it.
+  UniqueFd control_;
+  // Of the fork that it owes.
+  UniqueFd owed_;
 };
 
 }  // namespace cordon::sandbox

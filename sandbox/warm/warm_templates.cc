@@ -91,7 +91,7 @@ absl::Status WarmTemplates::StateOf(const std::string& profile) {
 
 bool WarmTemplates::NeedsOne(Slot& slot, absl::Time now) {
   if (slot.current != nullptr &&
-      (HasEnded(*slot.current) ||
+      (HasEnded(*slot.current) || slot.current->IsStalled() ||
        slot.current->lost_forks() >= kMostLostForks)) {
     slot.current = nullptr;
     slot.state = absl::UnavailableError("its template has ended");

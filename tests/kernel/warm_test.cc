@@ -3,7 +3,11 @@
 // the attack tests, which all run with forks as well (the *_warm_test targets);
 // what it looks like to a program is in warm_semantics_test.cc.
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -19,6 +23,7 @@
 #include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/degraded_host.h"
 #include "tests/support/process_view.h"
 #include "tests/support/sandbox_fixture.h"
 
@@ -118,6 +123,63 @@ TEST_F(Warm, WhatModulesDoAfterAForkIsDone) {
   std::filesystem::remove_all(directory);
 }
 
+// What a module of a template tries as it is imported.
+constexpr char kTries[] = R"(
+import os, signal, socket
+def attempt(act):
+  try: act(); return 'done'
+  except OSError as e: return type(e).__name__
+listener = socket.socket(); bound = attempt(lambda: listener.bind(('127.0.0.1', 0)))
+port = int(os.environ['CORDON_PROBE_PORT'])
+connected = attempt(lambda: socket.create_connection(('127.0.0.1', port), 9))
+signalled = attempt(lambda: os.kill(os.getppid(), 0))
+status = open('/proc/self/status').read()
+kept = 1 << 1 | 1 << 6 | 1 << 7
+capabilities = int(status.split('CapPrm:')[1].split()[0], 16) & ~kept
+said = (bound, connected, signalled, capabilities)
+if __name__ == '__main__': print(said)
+)";
+
+// The control: the same file, executed by this process.
+TEST_F(Warm, ATemplateHasGivenUpWhatItDoesNotNeed) {
+  if (NeedsLandlock(6, "keep a template from its network")) return;
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address = {.sin_family = AF_INET};
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto* const any = reinterpret_cast<sockaddr*>(&address);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(bind(listener, any, size), 0);
+  ASSERT_EQ(listen(listener, 9), 0);
+  ASSERT_EQ(getsockname(listener, any, &size), 0);
+  const std::string port =
+      absl::StrCat("CORDON_PROBE_PORT=", ntohs(address.sin_port));
+  const std::string directory = fixture_->state_directory() + "-modules";
+  fixture_.reset();
+  std::filesystem::create_directory(directory);
+  std::ofstream(directory + "/cordon_probe.py") << kTries;
+  FILE* const control = popen(
+      absl::StrCat(port, " /usr/bin/python3 ", directory, "/cordon_probe.py")
+          .c_str(),
+      "re");
+  char said[256] = {};
+  ASSERT_NE(fgets(said, sizeof(said), control), nullptr);
+  pclose(control);
+  EXPECT_THAT(said, ::testing::HasSubstr("('done', 'done', 'done', "));
+  sandbox::WarmProfile profile = PythonProfile({"cordon_probe"});
+  profile.environment.push_back("PYTHONPATH=" + directory);
+  profile.environment.push_back(port);
+  fixture_ = std::make_unique<SandboxFixture>(
+      FixtureOptions{.warm_profiles = {profile}});
+  ExecutionSpec spec =
+      WarmSpec("import cordon_probe\nprint(cordon_probe.said)");
+  spec.program.environment.push_back("PYTHONPATH=" + directory);
+  EXPECT_TRUE(Forks(spec,
+                    "('PermissionError', 'PermissionError', "
+                    "'PermissionError', 0)\n"));
+  std::filesystem::remove_all(directory);
+  close(listener);
+}
+
 TEST_F(Warm, WhatARunChangesIsItsOwn) {
   const std::string look =
       "import json, os, builtins, sys\n"
@@ -176,6 +238,36 @@ TEST_F(Warm, ATemplateThatWasKilledIsReplaced) {
   EXPECT_TRUE(Eventually(
       [&] { return fixture_->Run(WarmSpec(""))->outcome().usage.warm; }));
   EXPECT_NE(TemplatesOf(getpid()), before);
+}
+
+// Nobody waits for it: what is not in stock is executed, until there is another
+// template.
+TEST_F(Warm, ATemplateThatWasStoppedIsReplaced) {
+  const std::vector<pid_t> before = TemplatesOf(getpid());
+  ASSERT_THAT(before, SizeIs(1));
+  kill(before[0], SIGSTOP);
+  bool was_executed = false;
+  EXPECT_TRUE(Eventually([&] {
+    const auto run = fixture_->Run(WarmSpec("print('here')"));
+    EXPECT_EQ(run->stdout_data(), "here\n");
+    was_executed = was_executed || !run->outcome().usage.warm;
+    return was_executed && run->outcome().usage.warm;
+  }));
+  EXPECT_NE(TemplatesOf(getpid()), before);
+}
+
+// One that goes on in time is not, and what it had been asked for before is
+// nobody's any more: TearDown finds no child.
+TEST_F(Warm, ATemplateThatWasStoppedForAMomentServesOn) {
+  const std::vector<pid_t> before = TemplatesOf(getpid());
+  ASSERT_THAT(before, SizeIs(1));
+  kill(before[0], SIGSTOP);
+  EXPECT_TRUE(Eventually([&] {
+    return !fixture_->Run(WarmSpec("print('here')"))->outcome().usage.warm;
+  }));
+  kill(before[0], SIGCONT);
+  EXPECT_TRUE(Eventually(
+      [&] { return fixture_->Run(WarmSpec(""))->outcome().usage.warm; }));
 }
 
 TEST_F(Warm, AForkThatWasKilledAheadIsNoRunsMatter) {

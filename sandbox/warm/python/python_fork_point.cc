@@ -1,4 +1,6 @@
-// The fork point as an extension module of CPython. expect(garbage, callbacks,
+// The fork point as an extension module of CPython. restrict() is what the
+// template gives up (template_restriction.h); false means that it could not.
+// expect(garbage, callbacks,
 // frozen, counts, types, forgetters) tells it what the interpreter is like
 // (collector.h, remains.h), and false means that it is not. serve(prepare,
 // begin, exit, namespace) forks until the server is gone, and in each fork
@@ -30,6 +32,7 @@
 #include "sandbox/warm/python/collector.h"
 #include "sandbox/warm/python/python_api.h"
 #include "sandbox/warm/python/remains.h"
+#include "sandbox/warm/template_restriction.h"
 
 namespace cordon::sandbox {
 namespace {
@@ -321,6 +324,10 @@ void ShowArguments(const ArgumentArea& area, char* const* arguments) {
   if (used > 0) memset(area.begin + used, 0, area.size - used);
 }
 
+PyObject* Restrict(PyObject*, PyObject*) {
+  return PyBool_FromLong(CordonRestrictTemplate() ? 1 : 0);
+}
+
 PyObject* Expect(PyObject*, PyObject* arguments) {
   PyObject* garbage;
   PyObject* callbacks;
@@ -375,7 +382,8 @@ PyObject* Serve(PyObject*, PyObject* arguments) {
   Leave(RunProgram(path_text), call);
 }
 
-PyMethodDef methods[] = {{"expect", &Expect, kMethVarargs, nullptr},
+PyMethodDef methods[] = {{"restrict", &Restrict, kMethVarargs, nullptr},
+                         {"expect", &Expect, kMethVarargs, nullptr},
                          {"serve", &Serve, kMethVarargs, nullptr},
                          {nullptr, nullptr, 0, nullptr}};
 PyModuleDef definition = {.reference_count = 1,

@@ -255,6 +255,8 @@ run_exit_functions = atexit._run_exitfuncs
 encoding = sys.stdout.encoding
 stdin_errors = sys.stdin.errors
 stdout_errors = sys.stdout.errors
+if not fork_point.restrict():
+    sys.exit("a template cannot give up what it does not need")
 counts = counts_at_start()
 kinds_at_start = all_types()
 forget_own_imports()
