@@ -85,6 +85,7 @@ bool ProcessCounter::Take(pid_t tid) {
   if (held_ >= limit_) return false;
   ++held_;
   ++taken_;
+  ++allowed_;
   pending_.insert(tid);
   return true;
 }
@@ -93,6 +94,11 @@ void ProcessCounter::GiveBack(pid_t tid) {
   --held_;
   --taken_;
   pending_.erase(tid);
+}
+
+bool ProcessCounter::AllAreMade() {
+  ForgetThoseThatMovedOn();
+  return pending_.empty();
 }
 
 void ProcessCounter::ForgetThoseThatMovedOn() {

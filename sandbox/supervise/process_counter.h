@@ -54,6 +54,12 @@ class ProcessCounter {
   bool uncertain() const { return unseen_ > 0; }
   // Whether the run ever had more than its first thread.
   bool has_grown() const { return has_grown_; }
+  // How often a place was taken, ever.
+  uint64_t allowed() const { return allowed_; }
+  // Whether every clone that was allowed is over: the process that it made, if
+  // it made one, is where a walk that begins now will see it. May look at
+  // /proc.
+  bool AllAreMade();
   // The most that a Recount has seen.
   uint32_t peak() const { return peak_; }
 
@@ -78,6 +84,7 @@ class ProcessCounter {
   // What the last Recount saw: threads of each process.
   Threads seen_;
   uint32_t peak_ = 1;
+  uint64_t allowed_ = 0;
   bool has_grown_ = false;
 };
 

@@ -65,8 +65,8 @@ absl::Duration KernelTick() {
 }  // namespace
 
 ResourceMeter::ResourceMeter(const Limits& limits, pid_t pgid,
-                             ProcessTable* table, UsageSource* source)
-    : limits_(limits), pgid_(pgid), table_(table), source_(source) {}
+                             UsageSource* source)
+    : limits_(limits), pgid_(pgid), source_(source) {}
 
 // clock_getcpuclockid(3), proc_pid_stat(5)
 std::optional<ResourceMeter::CpuTimes> ResourceMeter::CpuTimesOf(pid_t pid) {
@@ -201,9 +201,10 @@ void ResourceMeter::Balance(absl::Duration waited, absl::Duration vanished,
   samples_short_ = 0;
 }
 
-void ResourceMeter::Sample(absl::Duration reaped_cpu) {
-  const absl::Duration begin = ThreadCpuTime();
-  const std::vector<pid_t> members = table_->Members(pgid_);
+void ResourceMeter::Sample(const std::vector<pid_t>& members,
+                           absl::Duration finding, absl::Duration reaped_cpu) {
+  const absl::Duration begin = ThreadCpuTime() - finding;
+  rest_bytes_ = 0;
   close_samples_ = std::max(0, close_samples_ - 1);
   const std::optional<absl::Duration> cpu =
       source_ != nullptr ? source_->CpuTime() : std::nullopt;
@@ -227,6 +228,28 @@ void ResourceMeter::Sample(absl::Duration reaped_cpu) {
   sample_cost_ = ThreadCpuTime() - begin;
   if (hastened) close_looks_ += sample_cost_;
   planned_pause_ = UntilNextSample();
+}
+
+// Most runs of many wait most of the time: for them there is nothing to read in
+// /proc or of a cgroup, which would keep a processor busy for a thousand of
+// them. Those with anything out of the ordinary are looked at as ever.
+bool ResourceMeter::NoteRest(absl::Duration used) {
+  constexpr absl::Duration kRest = absl::Milliseconds(1);
+  constexpr absl::Duration kLongestRest = absl::Seconds(1);
+  if (used > kRest || MonotonicNow() - sampled_ > kLongestRest ||
+      close_samples_ > 0 || loses_time_ || CountsFaults() || doubted_ ||
+      memory_ > limits_.memory_bytes / 2 ||
+      limits_.cpu_time - cpu() < absl::Milliseconds(100)) {
+    return false;
+  }
+  // With a limit on processor time a clock moves once a tick (setrlimit(2)).
+  const double rest =
+      absl::ToDoubleSeconds(used + KernelTick()) * kFaultBytesPerCpuSecond;
+  const double before = absl::ToDoubleSeconds(cpu_ - cpu_at_memory_sample_) *
+                        kFaultBytesPerCpuSecond;
+  if (memory_ + before + rest >= limits_.memory_bytes) return false;
+  rest_bytes_ = static_cast<uint64_t>(rest);
+  return true;
 }
 
 // With what its processes cannot be seen to keep in shared mappings.
@@ -335,16 +358,17 @@ ResidentMemory ResourceMeter::InProportion(const std::vector<pid_t>& members,
 
 absl::Duration ResourceMeter::UntilNextSample() const {
   const absl::Duration cpu_left = (limits_.cpu_time - cpu()) / Processors();
+  const uint64_t memory = memory_ + rest_bytes_;
   const double headroom =
-      memory_ < limits_.memory_bytes
-          ? static_cast<double>(limits_.memory_bytes - memory_)
+      memory < limits_.memory_bytes
+          ? static_cast<double>(limits_.memory_bytes - memory)
           : 0;
-  const absl::Duration memory =
+  const absl::Duration until_full =
       absl::Seconds(headroom / kFaultBytesPerCpuSecond) / Processors();
   absl::Duration longest = kLongestPause;
   if (close_samples_ > 0) longest = kPauseOfMakers;
   if (loses_time_) longest = kShortestPause;
-  return std::max(ShortestPause(), std::min({cpu_left, memory, longest}));
+  return std::max(ShortestPause(), std::min({cpu_left, until_full, longest}));
 }
 
 // A run of many processes must not keep the loop from serving the others. But

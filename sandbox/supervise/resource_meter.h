@@ -33,7 +33,6 @@
 #include "absl/time/time.h"
 #include "sandbox/spec/limits.h"
 #include "sandbox/supervise/process_memory.h"
-#include "sandbox/supervise/process_table.h"
 #include "sandbox/supervise/shared_mappings.h"
 
 namespace cordon::sandbox {
@@ -49,8 +48,8 @@ class UsageSource {
 
 class ResourceMeter {
  public:
-  // `table` and `source` outlive the meter; `source` may be null.
-  ResourceMeter(const Limits& limits, pid_t pgid, ProcessTable* table,
+  // `source` outlives the meter; it may be null.
+  ResourceMeter(const Limits& limits, pid_t pgid,
                 UsageSource* source = nullptr);
 
   // The run has made a process: it may be gone before the next Sample, which
@@ -75,9 +74,15 @@ class ResourceMeter {
     return shared_mappings_.total_bytes() > limits_.memory_bytes / 8;
   }
 
-  // Looks at the run now. `reaped_cpu` is the processor time of processes that
-  // the supervisor has already waited for.
-  void Sample(absl::Duration reaped_cpu);
+  // Looks at the run now, whose processes are `members`, zombies included,
+  // which to find took this thread `finding` of processor time. `reaped_cpu` is
+  // the processor time of processes that the supervisor has already waited for.
+  void Sample(const std::vector<pid_t>& members, absl::Duration finding,
+              absl::Duration reaped_cpu);
+
+  // In place of a Sample: since the last one the run used at most `used`, and
+  // made no process. False: it takes a Sample to know what that did.
+  bool NoteRest(absl::Duration used);
 
   // How long the next Sample can wait without a limit being passed by more than
   // the run can use in two milliseconds.
@@ -130,7 +135,6 @@ class ResourceMeter {
 
   const Limits limits_;
   const pid_t pgid_;
-  ProcessTable* const table_;
   UsageSource* const source_;
   absl::Duration cpu_;
   absl::Duration service_cpu_;
@@ -156,6 +160,8 @@ class ResourceMeter {
   // Samples that still come close together after the last new process.
   int close_samples_ = 0;
   absl::Duration sample_cost_;
+  // What may have become resident since the last Sample, while the run rested.
+  uint64_t rest_bytes_ = 0;
   // When the last Sample ended, and when the next one was due.
   absl::Time sampled_ = absl::InfinitePast();
   absl::Duration planned_pause_;

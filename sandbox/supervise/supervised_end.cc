@@ -80,8 +80,11 @@ void Supervision::ReapGroup() {
   while (!all_reaped_) {
     // Look before taking: the leader must stay until its group was killed.
     siginfo_t info = {};
-    const int peek = waitid(P_PGID, static_cast<id_t>(pid_), &info,
-                            WEXITED | WNOHANG | WNOWAIT | __WALL);
+    // To find a group the kernel looks at each child of this process, of which
+    // there may be thousands.
+    const int peek =
+        waitid(counter_.has_grown() ? P_PGID : P_PID, static_cast<id_t>(pid_),
+               &info, WEXITED | WNOHANG | WNOWAIT | __WALL);
     if (peek != 0 && errno == EINTR) continue;
     if (peek != 0) {  // ECHILD: none is left, and none can come.
       group_.Leave();

@@ -64,17 +64,34 @@ void Supervision::LowerPriorityOfMany() {
   }
 }
 
+bool Supervision::Rests() {
+  if (path_thread_.has_value() || disk_.Due(meter_.cpu(), MonotonicNow())) {
+    return false;
+  }
+  const std::optional<absl::Duration> used = members_.UsedSinceRest();
+  return used.has_value() && meter_.NoteRest(*used);
+}
+
 void Supervision::SampleResources() {
+  if (Rests()) return ScheduleSample();
   PutUpWall();
-  ReapGroup();
-  if (killed_) return;
+  const absl::Duration begin = ThreadCpuTime();
+  std::vector<pid_t> members = members_.Get();
+  // The first one's end is an event of its own.
+  if (members_.OneHasEnded(members)) {
+    ReapGroup();
+    if (killed_) return;
+    members = members_.Get();
+  }
   if (path_thread_.has_value()) {
     meter_.NoteServiceCpu(path_thread_->CpuTime());
     if (meter_.CountsFaults()) {
       meter_.NoteFaults(path_thread_->TakeFaultedBytes());
     }
   }
-  meter_.Sample(usage_.cpu_user + usage_.cpu_system);
+  members_.NoteRest();  // Before, so that what comes meanwhile counts.
+  meter_.Sample(members, ThreadCpuTime() - begin,
+                usage_.cpu_user + usage_.cpu_system);
   LowerPriorityOfMany();
   if (meter_.over_cpu_limit()) {
     EndRun(CpuTimeCause(plan_.limits, meter_.cpu()));
@@ -87,7 +104,7 @@ void Supervision::SampleResources() {
 }
 
 void Supervision::StartDiskMeasurement() {
-  disk_.Start(meter_.cpu(), plan_.processes->Members(pid_), loop_,
+  disk_.Start(meter_.cpu(), members_.Get(), loop_,
               [self = self_] { self->OnDiskMeasured(); });
 }
 

@@ -46,10 +46,11 @@ Supervision::Supervision(EventLoop* loop, RunningChild child,
       stderr_{OutputStream::kStderr, Source(this, &Supervision::OnStderr),
               OutputCapture(plan_.output_mode, plan_.limits.output_bytes)},
       cgroup_(plan_.cgroup),
-      meter_(plan_.limits, child.pid, plan_.processes, &cgroup_),
+      meter_(plan_.limits, child.pid, &cgroup_),
       disk_(plan_.limits, UniqueFd(fcntl(plan_.directory, F_DUPFD_CLOEXEC, 0)),
             plan_.writable.workspace, plan_.disk),
       counter_(plan_.limits.processes, child.pid, plan_.processes),
+      members_(child.pid, plan_.processes, &counter_),
       broker_(plan_.network, std::move(plan_.own_network),
               plan_.writable.workspace, child.pid, plan_.processes) {
   if (plan_.tree.has_value()) {

@@ -44,6 +44,7 @@
 #include "sandbox/supervise/process_counter.h"
 #include "sandbox/supervise/process_table.h"
 #include "sandbox/supervise/resource_meter.h"
+#include "sandbox/supervise/run_members.h"
 #include "sandbox/supervise/socket_broker.h"
 #include "sandbox/supervise/write_target.h"
 
@@ -215,6 +216,8 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
   void Fail(absl::Status status);
   void KillGroup();
   void SampleResources();
+  // Whether the run has done next to nothing since the last sample.
+  bool Rests();
   void PutUpWall();
   void LowerPriorityOfMany();
   void ScheduleSample();
@@ -252,6 +255,7 @@ class Supervision : public std::enable_shared_from_this<Supervision> {
   DiskMeter disk_;
   bool disk_measured_at_end_ = false;
   ProcessCounter counter_;
+  RunMembers members_;
   // Clones at the limit, waiting for the next recount; not before that time.
   std::deque<HeldCall> held_clones_;
   absl::Time next_recount_ = absl::InfinitePast();
