@@ -232,6 +232,12 @@ absl::Status Execution::FillWorkspace() {
   absl::StatusOr<ReadyWorkspace> ready = context_->workspaces->Take(Kind());
   if (!ready.ok()) return ready.status();
   workspace_ = *std::move(ready);
+  if (context_->workspaces->IsShort(Kind())) {
+    context_->janitor->Submit(
+        [workspaces = context_->workspaces, kind = Kind()](Janitor&) mutable {
+          workspaces->Restock(kind);
+        });
+  }
   Workspace& workspace = workspace_->workspace;
   if (spec_.filesystem == Filesystem::kVirtual) {
     absl::StatusOr<VirtualTree> tree =

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "sandbox/base/monotonic_clock.h"
 #include "sandbox/paths/virtual_tree.h"
 
 namespace cordon::sandbox {
@@ -35,15 +36,20 @@ absl::StatusOr<ReadyWorkspace> ReadyWorkspaces::Take(
     if (!stock.ready.empty()) {
       ReadyWorkspace workspace = std::move(stock.ready.front());
       stock.ready.pop_front();
-      ++stock.in_use;
+      NoteTaken(stock, workspace);
       return workspace;
     }
   }
   absl::StatusOr<ReadyWorkspace> made = Make(kind);
   if (!made.ok()) return made;
   absl::MutexLock lock(&mutex_);
-  ++stocks_[kind].in_use;
+  NoteTaken(stocks_[kind], *made);
   return made;
+}
+
+void ReadyWorkspaces::NoteTaken(Stock& stock, ReadyWorkspace& workspace) const {
+  workspace.taken = MonotonicNow();
+  stock.in_use.insert(workspace.taken);
 }
 
 bool ReadyWorkspaces::HasRoom(const WorkspaceKind& kind) {
@@ -51,11 +57,20 @@ bool ReadyWorkspaces::HasRoom(const WorkspaceKind& kind) {
   return stocks_[kind].ready.size() < stock_;
 }
 
-// Those in use come back: making others meanwhile would make them too many.
+// Those of short runs come back: making others meanwhile would make them too
+// many. But a thousand runs that wait must not leave the next one without.
 bool ReadyWorkspaces::IsShort(const WorkspaceKind& kind) {
+  constexpr absl::Duration kShortRun = absl::Seconds(1);
   absl::MutexLock lock(&mutex_);
   const Stock& stock = stocks_[kind];
-  return stock.ready.size() + stock.in_use < stock_;
+  size_t expected = stock.ready.size();
+  const absl::Time since = MonotonicNow() - kShortRun;
+  for (auto taken = stock.in_use.rbegin();
+       taken != stock.in_use.rend() && *taken > since && expected < stock_;
+       ++taken) {
+    ++expected;
+  }
+  return expected < stock_;
 }
 
 void ReadyWorkspaces::Put(const WorkspaceKind& kind, ReadyWorkspace workspace) {
@@ -74,6 +89,7 @@ void ReadyWorkspaces::Restock(const WorkspaceKind& kind) {
 
 void ReadyWorkspaces::GiveBack(const WorkspaceKind& kind,
                                ReadyWorkspace workspace) {
+  const absl::Time taken = workspace.taken;
   // A divided one is made anew.
   const bool renewed =
       kind.filesystem == Filesystem::kHost && HasRoom(kind) &&
@@ -85,7 +101,8 @@ void ReadyWorkspaces::GiveBack(const WorkspaceKind& kind,
   }
   {
     absl::MutexLock lock(&mutex_);
-    --stocks_[kind].in_use;
+    std::multiset<absl::Time>& in_use = stocks_[kind].in_use;
+    in_use.erase(in_use.find(taken));
   }
   Restock(kind);
   if (!renewed) Discard(std::move(workspace));

@@ -20,12 +20,14 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "sandbox/base/unique_fd.h"
 #include "sandbox/cgroup/cgroup_tree.h"
 #include "sandbox/identity_pool.h"
@@ -52,6 +54,8 @@ struct ReadyWorkspace {
   // could not be made.
   std::optional<ArmedChild> child;
   std::optional<WarmFork> fork;
+  // When Take gave it, on MonotonicNow's clock.
+  absl::Time taken;
 };
 
 // What runs may use the same directory for.
@@ -113,18 +117,25 @@ class ReadyWorkspaces {
   void GiveBack(const WorkspaceKind& kind, ReadyWorkspace workspace)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
- private:
+  // Whether there are too few for the next runs: not when enough are in use
+  // that may soon come back.
+  bool IsShort(const WorkspaceKind& kind) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Makes new ones until there are enough; a failure is left to the next Take
+  // to report. May take long.
   void Restock(const WorkspaceKind& kind) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
   // The directories of one kind.
   struct Stock {
     // The oldest first: its child is the likeliest to be armed by now.
     std::deque<ReadyWorkspace> ready;
-    // Taken and not given back.
-    size_t in_use = 0;
+    // When those were taken that were not given back.
+    std::multiset<absl::Time> in_use;
   };
 
   bool HasRoom(const WorkspaceKind& kind) ABSL_LOCKS_EXCLUDED(mutex_);
-  bool IsShort(const WorkspaceKind& kind) ABSL_LOCKS_EXCLUDED(mutex_);
+  void NoteTaken(Stock& stock, ReadyWorkspace& workspace) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Put(const WorkspaceKind& kind, ReadyWorkspace workspace)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Removes the directory, then gives its identity back.
