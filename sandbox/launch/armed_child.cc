@@ -58,10 +58,12 @@ ArmedChild& ArmedChild::operator=(ArmedChild&& other) noexcept {
   std::swap(shared_, other.shared_);
   std::swap(stack_, other.stack_);
   std::swap(stacks_, other.stacks_);
+  std::swap(low_, other.low_);
   std::swap(pid_, other.pid_);
   std::swap(pidfd_, other.pidfd_);
   std::swap(group_, other.group_);
   std::swap(descriptors_, other.descriptors_);
+  std::swap(streams_, other.streams_);
   std::swap(asks_to_execute_, other.asks_to_execute_);
   std::swap(ordered_, other.ordered_);
   return *this;
@@ -77,7 +79,7 @@ void ArmedChild::AwaitDeparture() {
   std::atomic<pid_t>& in_this_memory = shared_->in_this_memory;
   for (;;) {
     const pid_t value = in_this_memory.load(std::memory_order_acquire);
-    if (value == 0) return descriptors_.End();
+    if (value == 0) return NoteDeparture();
     if (asks_to_execute_ && ordered_.has_value()) {
       LetExecute();
       continue;
@@ -85,6 +87,11 @@ void ArmedChild::AwaitDeparture() {
     // Not FUTEX_PRIVATE_FLAG: the kernel's own wake is not (futex(2)).
     syscall(SYS_futex, &in_this_memory, FUTEX_WAIT, value, nullptr, nullptr, 0);
   }
+}
+
+void ArmedChild::NoteDeparture() {
+  descriptors_.End();
+  streams_.End();
 }
 
 // As long as the child is in this memory its execve is the only call that it
@@ -139,10 +146,12 @@ void ArmedChild::Order(const PreparedChild& program) {
   shared_->argv = Pointers(program.argv_);
   shared_->environment = Pointers(program.environment_);
   shared_->candidates = Pointers(program.candidates_);
+  streams_ =
+      low_->Lend({program.child_stdin_.get(), program.child_stdout_.get(),
+                  program.child_stderr_.get()});
+  const LowDescriptors::Numbers& streams = streams_.numbers();
   shared_->order = {
-      .standard_streams = {program.child_stdin_.get(),
-                           program.child_stdout_.get(),
-                           program.child_stderr_.get()},
+      .standard_streams = {streams[0], streams[1], streams[2]},
       .resource_limits = program.resource_limits_.data(),
       .resource_limit_count = static_cast<int>(program.resource_limits_.size()),
       .candidates = shared_->candidates.data(),

@@ -39,6 +39,7 @@
 #include "sandbox/keeper/live_groups.h"
 #include "sandbox/launch/child/child_main.h"
 #include "sandbox/launch/child_stack.h"
+#include "sandbox/launch/low_descriptors.h"
 #include "sandbox/launch/prepared_child.h"
 
 namespace cordon::sandbox {
@@ -103,11 +104,13 @@ class ArmedChild {
     std::atomic<pid_t> in_this_memory = 1;
   };
 
-  ArmedChild(ChildStack stack, StackPool* stacks)
+  ArmedChild(ChildStack stack, StackPool* stacks, LowDescriptors* low)
       : shared_(std::make_unique<Shared>()),
         stack_(std::move(stack)),
-        stacks_(stacks) {}
+        stacks_(stacks),
+        low_(low) {}
   void AwaitDeparture();
+  void NoteDeparture();
   void LetExecute();
   void Wake(ChildOrdered ordered);
   void Dismiss();
@@ -116,11 +119,13 @@ class ArmedChild {
   std::unique_ptr<Shared> shared_;
   ChildStack stack_;
   StackPool* stacks_;
+  LowDescriptors* low_;
   pid_t pid_ = -1;
   UniqueFd pidfd_;
   LiveGroup group_;
   // From its order to its execve.
   DescriptorCopies::Copy descriptors_;
+  LowDescriptors::Streams streams_;
   bool asks_to_execute_ = false;
   // When it was ordered to execute.
   std::optional<absl::Time> ordered_;

@@ -45,7 +45,7 @@ Launcher::Launcher(LiveGroups* live_groups)
 absl::StatusOr<ArmedChild> Launcher::Arm(ArmPlan plan) {
   absl::StatusOr<ChildStack> stack = stacks_.Take();
   if (!stack.ok()) return stack.status();
-  ArmedChild child(*std::move(stack), &stacks_);
+  ArmedChild child(*std::move(stack), &stacks_, &low_);
   if (live_groups_ != nullptr) {
     child.group_ = live_groups_->Reserve();
     if (!child.group_.valid()) {

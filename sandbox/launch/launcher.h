@@ -23,6 +23,7 @@
 #include "sandbox/keeper/live_groups.h"
 #include "sandbox/launch/armed_child.h"
 #include "sandbox/launch/child_stack.h"
+#include "sandbox/launch/low_descriptors.h"
 
 namespace cordon::sandbox {
 
@@ -66,6 +67,7 @@ class Launcher {
   // As ChildContext wants it.
   const uint64_t signals_to_reset_;
   StackPool stacks_;
+  LowDescriptors low_;
 };
 
 }  // namespace cordon::sandbox
