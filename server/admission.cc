@@ -32,31 +32,40 @@ Slot::~Slot() {
 void Admission::Ticket::Cancel() { admission_->Cancel(*this); }
 
 Admission::Admission(const Options& options)
-    : options_(options), free_slots_(options.slots) {}
+    : options_(options),
+      free_slots_(options.slots),
+      queue_(options.queue_capacity, options.queue_bytes) {}
 
 std::shared_ptr<Admission::Ticket> Admission::Request(Callback callback,
-                                                      size_t bytes) {
+                                                      size_t bytes,
+                                                      const Sender& sender) {
   auto ticket = std::make_shared<Ticket>();
   ticket->admission_ = this;
   ticket->requested_at_ = Now();
-  ticket->bytes_ = bytes;
-  absl::Status refusal;
+  absl::Status refusal, leaving;
+  std::vector<Callback> made_room;
+  bool waits = false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (draining_) {
       refusal = Draining();
     } else if (queue_.empty() && free_slots_ > 0) {
       --free_slots_;
-    } else if (!HasRoomFor(bytes)) {
-      refusal = Full();
     } else {
-      ticket->callback_ = std::move(callback);
-      ticket->queued_ = true;
-      waiting_bytes_ += bytes;
-      ticket->position_ = queue_.insert(queue_.end(), ticket);
-      return ticket;
+      made_room = MakeRoom(bytes, sender);
+      waits = queue_.HasRoomFor(bytes);
+      if (waits) {
+        ticket->callback_ = std::move(callback);
+        ticket->queued_ = true;
+        queue_.Add(ticket, sender, bytes);
+      } else {
+        refusal = Full();
+      }
+      if (!made_room.empty()) leaving = Full();
     }
   }
+  for (Callback& callback : made_room) callback(leaving);
+  if (waits) return ticket;
   if (refusal.ok()) {
     callback(Slot(this, ticket->requested_at_, absl::ZeroDuration()));
   } else {
@@ -66,17 +75,15 @@ std::shared_ptr<Admission::Ticket> Admission::Request(Callback callback,
 }
 
 void Admission::Drain() {
-  std::list<std::shared_ptr<Ticket>> waiting;
+  std::vector<Callback> waiting;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     draining_ = true;
-    waiting.swap(queue_);
-    waiting_bytes_ = 0;
-    for (const auto& ticket : waiting) ticket->queued_ = false;
+    for (const auto& ticket : queue_.TakeAll()) {
+      waiting.push_back(Leave(ticket));
+    }
   }
-  for (const auto& ticket : waiting) {
-    std::exchange(ticket->callback_, nullptr)(Draining());
-  }
+  for (Callback& callback : waiting) callback(Draining());
 }
 
 void Admission::Release(absl::Duration held) {
@@ -94,10 +101,9 @@ void Admission::Cancel(Ticket& ticket) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (!ticket.queued_) return;
     ticket.queued_ = false;
-    waiting_bytes_ -= ticket.bytes_;
     callback = std::move(ticket.callback_);
     // The caller holds the ticket, so this is not its end.
-    queue_.erase(ticket.position_);
+    queue_.Remove(ticket);
   }
   callback(absl::CancelledError("cancelled while waiting for a slot"));
 }
@@ -108,23 +114,35 @@ void Admission::Dispatch() {
   dispatching_ = true;
   while (free_slots_ > 0 && !queue_.empty()) {
     --free_slots_;
-    const std::shared_ptr<Ticket> ticket = std::move(queue_.front());
-    queue_.pop_front();
-    ticket->queued_ = false;
-    waiting_bytes_ -= ticket->bytes_;
-    Callback callback = std::move(ticket->callback_);
+    const WaitingLine::Ticket next = queue_.TakeNext();
+    const absl::Duration since = static_cast<Ticket&>(*next).requested_at_;
+    Callback callback = Leave(next);
     lock.unlock();
     const absl::Duration now = Now();
-    callback(Slot(this, now, now - ticket->requested_at_));
+    callback(Slot(this, now, now - since));
     callback = nullptr;
     lock.lock();
   }
   dispatching_ = false;
 }
 
-bool Admission::HasRoomFor(size_t bytes) const {
-  return queue_.size() < options_.queue_capacity &&
-         waiting_bytes_ + bytes <= options_.queue_bytes;
+std::vector<Admission::Callback> Admission::MakeRoom(size_t bytes,
+                                                     const Sender& sender) {
+  std::vector<Callback> left;
+  // What cannot wait in an empty queue displaces nobody.
+  if (bytes > options_.queue_bytes) return left;
+  while (!queue_.HasRoomFor(bytes)) {
+    const WaitingLine::Ticket loser = queue_.TakeFromLargest(sender, bytes);
+    if (loser == nullptr) break;
+    left.push_back(Leave(loser));
+  }
+  return left;
+}
+
+Admission::Callback Admission::Leave(const WaitingLine::Ticket& ticket) {
+  auto& leaving = static_cast<Ticket&>(*ticket);
+  leaving.queued_ = false;
+  return std::move(leaving.callback_);
 }
 
 absl::Status Admission::Full() {
@@ -135,7 +153,7 @@ absl::Status Admission::Full() {
       std::clamp(average_held_ * rounds, kMinRetryDelay, kMaxRetryDelay);
   absl::Status status = absl::ResourceExhaustedError(absl::StrCat(
       "all ", options_.slots, " slots are busy and the queue is full (",
-      queue_.size(), " requests, ", waiting_bytes_, " bytes); retry in ",
+      queue_.size(), " requests, ", queue_.bytes(), " bytes); retry in ",
       absl::FormatDuration(absl::Floor(delay, absl::Milliseconds(1)))));
   AttachRetryInfo(status, delay);
   return status;

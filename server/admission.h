@@ -8,16 +8,19 @@
 //
 // What it does not do: know what a slot is used for, or take one back.
 //
+// Clients take turns (waiting_line.h): one that has filled the queue delays
+// another by a turn, and makes room for it.
+//
 // Contract: thread-safe. A callback is called exactly once, with no lock held,
-// on the thread that made it due: that of Request, Cancel, Drain or of a slot's
-// destruction. Slots and tickets must not outlive the Admission. Requests are
-// served in their order.
+// on the thread that made it due: that of Request (its own, or that of one
+// which it made leave the queue), Cancel, Drain or of a slot's destruction.
+// Slots and tickets must not outlive the Admission. The requests of one client
+// are served in their order.
 
 #ifndef CORDON_SERVER_ADMISSION_H_
 #define CORDON_SERVER_ADMISSION_H_
 
 #include <cstddef>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -27,6 +30,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/waiting_line.h"
 
 namespace cordon::server {
 
@@ -68,12 +72,13 @@ class Admission final {
     size_t queue_bytes = size_t{256} << 20;
   };
 
-  // OK; RESOURCE_EXHAUSTED with a google.rpc.RetryInfo when the queue is full;
-  // UNAVAILABLE while draining; CANCELLED after Ticket::Cancel.
+  // OK; RESOURCE_EXHAUSTED with a google.rpc.RetryInfo when the queue is full,
+  // or became so and its sender has most of it; UNAVAILABLE while draining;
+  // CANCELLED after Ticket::Cancel.
   using Callback = absl::AnyInvocable<void(absl::StatusOr<Slot>)>;
 
   // One waiting request.
-  class Ticket {
+  class Ticket : public WaitingLine::Place {
    public:
     // Leaves the queue. Without effect when the callback was called, or is
     // about to be.
@@ -84,9 +89,7 @@ class Admission final {
     Admission* admission_ = nullptr;
     Callback callback_;
     absl::Duration requested_at_;
-    size_t bytes_ = 0;
     bool queued_ = false;
-    std::list<std::shared_ptr<Ticket>>::iterator position_;
   };
 
   explicit Admission(const Options& options);
@@ -94,7 +97,8 @@ class Admission final {
   Admission& operator=(const Admission&) = delete;
 
   // `bytes` is what the request holds in memory while it waits.
-  std::shared_ptr<Ticket> Request(Callback callback, size_t bytes = 0);
+  std::shared_ptr<Ticket> Request(Callback callback, size_t bytes = 0,
+                                  const Sender& sender = {});
 
   // From now on every request, those in the queue included, gets UNAVAILABLE.
   void Drain();
@@ -108,7 +112,12 @@ class Admission final {
   void Cancel(Ticket& ticket);
   // Hands free slots to waiting requests until there is none of one of them.
   void Dispatch();
-  bool HasRoomFor(size_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Lets those leave who have more of the queue than `sender` would have, until
+  // there is room for it or nobody has more.
+  std::vector<Callback> MakeRoom(size_t bytes, const Sender& sender)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Callback Leave(const WaitingLine::Ticket& ticket)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Full() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
@@ -119,8 +128,7 @@ class Admission final {
   // Whether a thread is in Dispatch: a slot that is given back inside a
   // callback must not recurse into the next one.
   bool dispatching_ ABSL_GUARDED_BY(mutex_) = false;
-  std::list<std::shared_ptr<Ticket>> queue_ ABSL_GUARDED_BY(mutex_);
-  size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  WaitingLine queue_ ABSL_GUARDED_BY(mutex_);
   // Moving average of how long a slot is held.
   absl::Duration average_held_ ABSL_GUARDED_BY(mutex_);
 };

@@ -55,7 +55,7 @@ void ExecutionCall::Begin(v1::ExecuteRequest request) {
       [self = shared_from_this()](absl::StatusOr<Slot> slot) {
         self->OnAdmitted(std::move(slot));
       },
-      BytesOf(spec_));
+      BytesOf(spec_), SenderOf(Peer()));
   {
     absl::MutexLock lock(&mutex_);
     if (admission_over_) return;
@@ -64,6 +64,11 @@ void ExecutionCall::Begin(v1::ExecuteRequest request) {
     if (!stop_reason_.has_value()) return;
   }
   ticket->Cancel();
+}
+
+std::string ExecutionCall::Peer() {
+  absl::MutexLock lock(&context_mutex_);
+  return context_ == nullptr ? "" : context_->peer();
 }
 
 void ExecutionCall::OnAdmitted(absl::StatusOr<Slot> slot) {

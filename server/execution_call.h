@@ -100,6 +100,7 @@ class ExecutionCall : public sandbox::RunObserver,
   void ReleaseSlot();
 
  private:
+  std::string Peer();
   void OnAdmitted(absl::StatusOr<Slot> slot);
   void Launch();
   void FinishWith(absl::StatusOr<sandbox::Outcome> outcome);

@@ -128,6 +128,123 @@ TEST(AdmissionTest, DrainingRefusesWaitingAndNewRequests) {
   EXPECT_EQ(third.Code(), absl::StatusCode::kUnavailable);
 }
 
+Sender From(const std::string& host, int port) {
+  return SenderOf(absl::StrCat("ipv4:", host, ":", port));
+}
+
+// Answers in the order of their grants, of requests that each hold the slot for
+// no time.
+struct Served {
+  std::vector<std::string> names;
+  Admission::Callback Callback(const std::string& name) {
+    return [this, name](absl::StatusOr<Slot> slot) {
+      names.push_back(slot.ok() ? name : absl::StrCat(name, " refused"));
+    };
+  }
+};
+
+TEST(AdmissionTest, AClientWithManyRequestsDelaysAnotherByATurnOnly) {
+  Admission admission({.slots = 1, .queue_capacity = 10});
+  Answer first;
+  Served served;
+  admission.Request(first.Callback());
+  for (const char* name : {"a1", "a2", "a3"}) {
+    admission.Request(served.Callback(name), 0, From("10.0.0.1", 1));
+  }
+  admission.Request(served.Callback("b1"), 0, From("10.0.0.2", 1));
+  admission.Request(served.Callback("b2"), 0, From("10.0.0.2", 1));
+  first.slot.reset();
+  EXPECT_EQ(served.names,
+            (std::vector<std::string>{"a1", "b1", "a2", "b2", "a3"}));
+}
+
+TEST(AdmissionTest, OneClientsRequestsKeepTheirOrder) {
+  Admission admission({.slots = 1, .queue_capacity = 10});
+  Answer first;
+  Served served;
+  admission.Request(first.Callback());
+  for (const char* name : {"1", "2", "3"}) {
+    admission.Request(served.Callback(name), 0, From("10.0.0.1", 1));
+  }
+  first.slot.reset();
+  EXPECT_EQ(served.names, (std::vector<std::string>{"1", "2", "3"}));
+}
+
+// More connections are more turns only beside others of the same host.
+TEST(AdmissionTest, AHostWithManyConnectionsIsOneHost) {
+  Admission admission({.slots = 1, .queue_capacity = 10});
+  Answer first;
+  Served served;
+  admission.Request(first.Callback());
+  for (int port = 1; port <= 4; ++port) {
+    admission.Request(served.Callback(absl::StrCat("a", port)), 0,
+                      From("10.0.0.1", port));
+  }
+  for (const char* name : {"b1", "b2", "b3"}) {
+    admission.Request(served.Callback(name), 0, From("10.0.0.2", 1));
+  }
+  first.slot.reset();
+  EXPECT_EQ(served.names, (std::vector<std::string>{"a1", "b1", "a2", "b2",
+                                                    "a3", "b3", "a4"}));
+}
+
+TEST(AdmissionTest, WhoHasFilledTheQueueMakesRoomForWhoHasLessOfIt) {
+  Admission admission({.slots = 1, .queue_capacity = 3});
+  Answer first;
+  admission.Request(first.Callback());
+  std::vector<Answer> crowd(4);
+  for (Answer& one : crowd) {
+    admission.Request(one.Callback(), 0, From("10.0.0.1", 1));
+  }
+  EXPECT_EQ(crowd[3].Code(), absl::StatusCode::kResourceExhausted)
+      << "control: nobody has less than itself";
+  EXPECT_FALSE(crowd[2].slot.has_value());
+  Answer quiet;
+  auto ticket = admission.Request(quiet.Callback(), 0, From("10.0.0.1", 2));
+  EXPECT_FALSE(quiet.slot.has_value()) << "it waits";
+  EXPECT_EQ(crowd[2].Code(), absl::StatusCode::kResourceExhausted)
+      << "the last that came";
+  EXPECT_TRUE(
+      crowd[2]
+          .slot->status()
+          .GetPayload(absl::StrCat(kTypeUrlPrefix, "google.rpc.RetryInfo"))
+          .has_value());
+  EXPECT_FALSE(crowd[0].slot.has_value());
+  EXPECT_FALSE(crowd[1].slot.has_value());
+  admission.Drain();
+}
+
+// Else two clients would take each other's places for ever.
+TEST(AdmissionTest, WhoHasAsMuchOfTheQueueDisplacesNobody) {
+  Admission admission({.slots = 1, .queue_capacity = 2});
+  Answer first, a, b, another;
+  admission.Request(first.Callback());
+  admission.Request(a.Callback(), 0, From("10.0.0.1", 1));
+  admission.Request(b.Callback(), 0, From("10.0.0.2", 1));
+  admission.Request(another.Callback(), 0, From("10.0.0.2", 1));
+  EXPECT_EQ(another.Code(), absl::StatusCode::kResourceExhausted);
+  Answer third;
+  admission.Request(third.Callback(), 0, From("10.0.0.3", 1));
+  EXPECT_EQ(third.Code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_FALSE(a.slot.has_value());
+  EXPECT_FALSE(b.slot.has_value());
+  admission.Drain();
+}
+
+TEST(AdmissionTest, OneRequestThatFillsTheQueuesMemoryMakesRoomToo) {
+  Admission admission({.slots = 1, .queue_capacity = 10, .queue_bytes = 100});
+  Answer first, large, small, too_large;
+  admission.Request(first.Callback());
+  admission.Request(large.Callback(), 100, From("10.0.0.1", 1));
+  admission.Request(too_large.Callback(), 101, From("10.0.0.2", 1));
+  EXPECT_EQ(too_large.Code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_FALSE(large.slot.has_value()) << "that would not have helped";
+  admission.Request(small.Callback(), 1, From("10.0.0.2", 1));
+  EXPECT_EQ(large.Code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_FALSE(small.slot.has_value());
+  admission.Drain();
+}
+
 TEST(AdmissionTest, ASlotDroppedInItsCallbackServesTheWholeQueue) {
   // Deep enough to overflow a stack that recursed.
   constexpr int kWaiting = 100000;
@@ -153,7 +270,8 @@ TEST(AdmissionTest, ManyThreadsGetAtMostTheSlotsAtOnce) {
   std::atomic<bool> exceeded = false;
   const auto work = [&](int thread) {
     for (int i = 0; i < kRequests; ++i) {
-      auto ticket = admission.Request([&](absl::StatusOr<Slot> slot) {
+      const Sender sender = From("10.0.0.1", thread % 3);
+      auto answered = [&](absl::StatusOr<Slot> slot) {
         if (!slot.ok()) {
           ++(absl::IsCancelled(slot.status()) ? cancelled : refused);
           return;
@@ -162,7 +280,8 @@ TEST(AdmissionTest, ManyThreadsGetAtMostTheSlotsAtOnce) {
         ++granted;
         std::this_thread::yield();
         --live;
-      });
+      };
+      auto ticket = admission.Request(answered, 0, sender);
       if ((i + thread) % 3 == 0) ticket->Cancel();
     }
   };
