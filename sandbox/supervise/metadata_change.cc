@@ -40,18 +40,31 @@ struct Target {
   uint64_t path_address = 0;
   // AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH.
   int flags = 0;
+  // It is what `directory_fd` is open to.
+  bool is_descriptor = false;
 };
+
+// futimens(3)
+bool HasNoPath(const seccomp_data& call) {
+  return call.args[1] == 0 && static_cast<int>(call.args[0]) != AT_FDCWD;
+}
 
 Target TargetOf(const seccomp_data& call) {
   const auto fd = static_cast<int>(call.args[0]);
   switch (call.nr) {
+    case __NR_fchmod:
+    case __NR_fchown:
+      return {.directory_fd = fd, .is_descriptor = true};
     case __NR_lchown:
       return {AT_FDCWD, call.args[0], AT_SYMLINK_NOFOLLOW};
     case __NR_fchmodat:
-    case __NR_futimesat:
       return {fd, call.args[1], 0};
-    case __NR_fchmodat2:
+    case __NR_futimesat:
+      return {fd, call.args[1], 0, HasNoPath(call)};
     case __NR_utimensat:
+      return {fd, call.args[1], static_cast<int>(call.args[3]),
+              HasNoPath(call)};
+    case __NR_fchmodat2:
       return {fd, call.args[1], static_cast<int>(call.args[3])};
     case __NR_fchownat:
       return {fd, call.args[1], static_cast<int>(call.args[4])};
@@ -84,6 +97,27 @@ UniqueFd OpenTarget(pid_t tid, const Target& target, const std::string& path) {
       (target.flags & AT_SYMLINK_NOFOLLOW) != 0 ? O_NOFOLLOW : 0;
   return UniqueFd(
       openat(base.get(), path.c_str(), O_PATH | O_CLOEXEC | no_follow));
+}
+
+// A handle on what a descriptor of the program is open to. EBADF: nothing, or
+// no more than a handle itself, with which nothing is changed.
+UniqueFd OpenDescriptor(pid_t tid, int fd) {
+  const std::string link = absl::StrCat("/proc/", tid, "/fd/", fd);
+  struct stat status;
+  UniqueFd handle;
+  // The link's own mode says what it is open for (proc_pid_fd(5)).
+  if (lstat(link.c_str(), &status) == 0 &&
+      (status.st_mode & (S_IRUSR | S_IWUSR)) != 0) {
+    handle.Reset(open(link.c_str(), O_PATH | O_CLOEXEC));
+  }
+  if (!handle.valid()) errno = EBADF;
+  return handle;
+}
+
+// Pipes and sockets: a run has its own and no other's (proc_pid_fd(5)).
+bool IsNowhere(int fd) {
+  const std::string path = PathOfDescriptor(fd);
+  return absl::StartsWith(path, "pipe:[") || absl::StartsWith(path, "socket:[");
 }
 
 std::string LinkTo(int fd) { return absl::StrCat("/proc/self/fd/", fd); }
@@ -181,11 +215,13 @@ int ChangeMetadataOf(int fd, const seccomp_notif& notification, int listener) {
   const auto& args = notification.data.args;
   switch (notification.data.nr) {
     case __NR_chmod:
+    case __NR_fchmod:
       return ChangeMode(fd, static_cast<mode_t>(args[1]));
     case __NR_fchmodat:
     case __NR_fchmodat2:
       return ChangeMode(fd, static_cast<mode_t>(args[2]));
     case __NR_chown:
+    case __NR_fchown:
     case __NR_lchown:
       return ChangeOwner(fd, args[1], args[2]);
     case __NR_fchownat:
@@ -226,12 +262,18 @@ MetadataChange ChangeMetadata(const seccomp_notif& notification,
     return {.error_number = EINVAL};
   }
   const auto tid = static_cast<pid_t>(notification.pid);
-  const std::optional<std::string> path =
-      ReadProgramString(tid, target.path_address);
-  if (!path.has_value()) return {.error_number = EFAULT};
-  const UniqueFd fd = OpenTarget(tid, target, *path);
+  UniqueFd fd;
+  if (target.is_descriptor) {
+    fd = OpenDescriptor(tid, target.directory_fd);
+  } else {
+    const std::optional<std::string> path =
+        ReadProgramString(tid, target.path_address);
+    if (!path.has_value()) return {.error_number = EFAULT};
+    fd = OpenTarget(tid, target, *path);
+  }
   if (!fd.valid()) return {.error_number = errno};
-  if (!MayChange(grant.writable, PathOfDescriptor(fd.get()), number)) {
+  if (!MayChange(grant.writable, PathOfDescriptor(fd.get()), number) &&
+      !IsNowhere(fd.get())) {
     return RefuseChange(fd.get(), number);
   }
   if (number == __NR_truncate) {

@@ -1,6 +1,6 @@
 // ChangeMetadata makes a change of a file's mode, owner, times or length for a
 // program: chmod(2), chown(2), utimensat(2) and their relatives, and
-// truncate(2), by path.
+// truncate(2), by path or by descriptor.
 //
 // Landlock does not look at these calls; at truncate(2), not before ABI 3. When
 // runs share the server's uid, the kernel would let a run close the server's

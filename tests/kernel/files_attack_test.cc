@@ -298,6 +298,50 @@ TEST(FilesAttack, ModeOwnerAndTimesOutsideAreOutOfReach) {
   }
 }
 
+// What may be read may be opened, and a descriptor is enough for these.
+std::vector<std::string> MetadataChangesByDescriptor(
+    const std::string& directory) {
+  std::vector<std::string> acts;
+  for (const char* name : {"", "/file"}) {
+    const std::string opened =
+        absl::StrCat("os.open('", directory, name, "', os.O_RDONLY)");
+    const std::string times = "ctypes.create_string_buffer(32)";
+    for (const std::string& act :
+         {absl::StrCat("os.fchmod(", opened, ", 0o700)"),
+          absl::StrCat("os.fchown(", opened, ", os.getuid(), os.getgid())"),
+          absl::StrCat("os.utime(", opened, ", (1, 1))"),
+          // utimensat without a path, futimesat.
+          absl::StrCat("call(280, ", opened, ", None, ", times, ", 0)"),
+          absl::StrCat("call(261, ", opened, ", None, ", times, ")")}) {
+      acts.push_back(act);
+    }
+  }
+  return acts;
+}
+
+TEST(FilesAttack, ModeOwnerAndTimesOfWhatIsReadAreOutOfReach) {
+  const Outside outside;
+  for (const std::string& act : MetadataChangesByDescriptor(outside.path())) {
+    sandbox::ExecutionSpec spec = PythonSpec(Program(act));
+    spec.view.read.push_back(outside.path());
+    EXPECT_EQ(SharedSandbox().Run(spec)->stdout_data(), "EPERM\n") << act;
+    EXPECT_TRUE(outside.Untouched()) << act;
+  }
+  for (const std::string& act : MetadataChangesByDescriptor(outside.path())) {
+    EXPECT_EQ(Free(act), "done") << act;
+  }
+  EXPECT_FALSE(outside.Untouched());
+  for (const std::string& act : MetadataChangesByDescriptor("own")) {
+    sandbox::ExecutionSpec spec =
+        PythonSpec(Program("os.mkdir('own')\nopen('own/file', 'w')\n" + act));
+    for (const auto filesystem :
+         {sandbox::Filesystem::kHost, sandbox::Filesystem::kVirtual}) {
+      spec.filesystem = filesystem;
+      EXPECT_EQ(SharedSandbox().Run(spec)->stdout_data(), "done\n") << act;
+    }
+  }
+}
+
 TEST(FilesAttack, ARunCannotCloseTheDirectoryOfRuns) {
   OtherRun other;
   for (const std::string& path :
@@ -334,10 +378,20 @@ TEST(FilesAttack, ModeOwnerAndTimesOfARunsFilesAreItsOwn) {
           "call(235, b'f', ctypes.create_string_buffer("
           "struct.pack('qqqq', 7, 500000, 8, 0))); times('f')\n"
           "os.utime(os.open('f', os.O_RDONLY), (9, 10)); times('f')\n"
+          "gone = os.open('gone', os.O_CREAT | os.O_WRONLY)\n"
+          "os.unlink('gone')\n"
+          "for fd in gone, *os.pipe(), "
+          "socket.socketpair()[0].detach():\n"
+          "  os.fchmod(fd, 0o640); os.utime(fd, (1, 2))\n"
+          "  seen.append(oct(os.fstat(fd).st_mode & 0o777))\n"
           "os.chown('f', os.getuid(), -1); os.lchown('l', -1, os.getgid())\n"
           "return seen"),
       "['0o751', '0o640', '0o600', '0o644', '0o700', (1.5, 2.25), (3.0, 4.0), "
-      "(5.0, 6.0), (7.5, 8.0), (9.0, 10.0)]");
+      "(5.0, 6.0), (7.5, 8.0), (9.0, 10.0), '0o640', '0o640', '0o640', "
+      "'0o640']");
+  EXPECT_EQ(Confined("open('f', 'w')\nos.fchmod(os.open('f', os.O_PATH), 0)"),
+            "EBADF");
+  EXPECT_EQ(Confined("os.fchmod(99, 0)"), "EBADF");
   EXPECT_EQ(Confined("os.chmod('missing', 0)"), "ENOENT");
   EXPECT_EQ(Confined("open('f', 'w')\nos.chmod('f/x', 0)"), "ENOTDIR");
   EXPECT_EQ(Confined("call(90, 1, 0)"), "EFAULT");

@@ -349,20 +349,16 @@ void AddPersonality(Rows& rows) {
 
 void AddMetadata(MetadataScope scope, Rows& rows) {
   const bool ask = scope == MetadataScope::kBySupervisor;
-  const Verdict by_path = ask ? AskMetadataChange() : Allow();
-  for (const Sys call : {Sys::chmod, Sys::fchmodat, Sys::fchmodat2, Sys::chown,
-                         Sys::fchownat, Sys::lchown}) {
-    Add(call, {}, by_path,
+  // By a descriptor too: one for reading is enough to change what it is of.
+  const Verdict verdict = ask ? AskMetadataChange() : Allow();
+  for (const Sys call : {Sys::chmod, Sys::fchmod, Sys::fchmodat, Sys::fchmodat2,
+                         Sys::chown, Sys::fchown, Sys::fchownat, Sys::lchown}) {
+    Add(call, {}, verdict,
         "mode and owner of own files: cp, tar, git, make install", rows);
   }
-  constexpr const char* kTimes = "times of own files: touch, cp -p, tar, make";
-  for (const Sys call : {Sys::utime, Sys::utimes}) {
-    Add(call, {}, by_path, kTimes, rows);
-  }
-  // Without a path it is an open descriptor's file: futimens(3).
-  const std::vector<Rule> by_descriptor = {{{Equals64(1, 0)}, Allow()}};
-  for (const Sys call : {Sys::futimesat, Sys::utimensat}) {
-    Add(call, ask ? by_descriptor : std::vector<Rule>(), by_path, kTimes, rows);
+  for (const Sys call :
+       {Sys::utime, Sys::utimes, Sys::futimesat, Sys::utimensat}) {
+    Add(call, {}, verdict, "times of own files: touch, cp -p, tar, make", rows);
   }
 }
 
@@ -517,7 +513,9 @@ void AskAboutPaths(Rows& rows) {
       for (Rule& rule : row.rules) {
         if (rule.verdict == Allow()) rule.verdict = AskPath();
       }
-      if (row.otherwise == Allow()) row.otherwise = AskPath();
+      // What is asked about already is so by descriptor too.
+      if (row.otherwise != Allow()) continue;
+      row.otherwise = AskPath();
       row.rules.insert(row.rules.begin(), group.by_descriptor.begin(),
                        group.by_descriptor.end());
     }
