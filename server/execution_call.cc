@@ -40,13 +40,13 @@ void ExecutionCall::Begin(v1::ExecuteRequest request) {
   record_.label = request.label();
   record_.program = ProgramOf(request);
   request_id_ = request.request_id();
-  if (environment_.headers != nullptr && request.has_source()) {
-    environment_.headers->Notice(request.source().language(),
-                                 request.source().code());
-  }
   auto spec = ValidateRequest(std::move(request), *environment_.validator);
   if (!spec.ok()) return FinishWith(spec.status());
   spec_ = *std::move(spec);
+  if (environment_.headers != nullptr && spec_.compile.has_value()) {
+    // The first file is the source, in the language that the record has.
+    environment_.headers->Notice(record_.program, spec_.files.front().content);
+  }
   longest_run_ = spec_.program.limits.wall_time;
   if (spec_.compile.has_value()) {
     longest_run_ += spec_.compile->limits.wall_time;

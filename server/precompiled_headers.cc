@@ -18,6 +18,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "sandbox/base/errno_status.h"
 #include "sandbox/base/unique_fd.h"
 #include "server/awaited_run.h"
@@ -31,6 +33,8 @@ constexpr char kOutput[] = "header.h.gch";
 // bits/stdc++.h of GCC 12 makes 118 MiB, which is twice there for a moment.
 constexpr uint64_t kMostBytes = uint64_t{256} << 20;
 constexpr uint64_t kLeastFreeBytes = 4 * kMostBytes;
+// A host that was busy, or had no space, may have both later.
+constexpr absl::Duration kUntilNextTry = absl::Minutes(5);
 // Includes are at the beginning.
 constexpr size_t kLookedAtBytes = size_t{64} << 10;
 
@@ -82,15 +86,18 @@ absl::Status WriteAll(int fd, absl::string_view content) {
   return absl::OkStatus();
 }
 
-// Whole, or not there.
+// What a compiler reads where it does not use what was compiled, and when the
+// header is included again: the header itself, the next of that name.
+std::string Forwarder(absl::string_view header) {
+  return absl::StrCat("#include_next <", header, ">\n");
+}
+
+// For all to read, whatever the umask is. Whole, or not there.
 absl::Status Place(const std::string& path, absl::string_view content) {
-  std::error_code error;
-  std::filesystem::create_directories(std::filesystem::path(path).parent_path(),
-                                      error);
   const std::string unfinished = path + ".unfinished";
   const sandbox::UniqueFd file(
       open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-  if (!file.valid()) {
+  if (!file.valid() || fchmod(file.get(), 0644) != 0) {
     return sandbox::ErrnoToStatus(errno, absl::StrCat("open ", unfinished));
   }
   absl::Status status = WriteAll(file.get(), content);
@@ -99,6 +106,20 @@ absl::Status Place(const std::string& path, absl::string_view content) {
   }
   if (!status.ok()) unlink(unfinished.c_str());
   return status;
+}
+
+// The directories of `header` beneath `directory`, which is there.
+absl::Status MakeDirectories(std::string directory, absl::string_view header) {
+  std::vector<absl::string_view> names = absl::StrSplit(header, '/');
+  names.pop_back();
+  for (const absl::string_view name : names) {
+    absl::StrAppend(&directory, "/", name);
+    if ((mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) ||
+        chmod(directory.c_str(), 0755) != 0) {
+      return sandbox::ErrnoToStatus(errno, absl::StrCat("mkdir ", directory));
+    }
+  }
+  return absl::OkStatus();
 }
 
 // What the run made.
@@ -123,6 +144,9 @@ absl::StatusOr<absl::string_view> MadeBy(const AwaitedRun& run) {
 absl::Status EmptyHeadersDirectory(const std::string& path) {
   std::error_code error;
   std::filesystem::remove_all(path, error);
+  if (error) {
+    return sandbox::ErrnoToStatus(error.value(), absl::StrCat("remove ", path));
+  }
   if (mkdir(path.c_str(), 0755) != 0 || chmod(path.c_str(), 0755) != 0) {
     return sandbox::ErrnoToStatus(errno, absl::StrCat("mkdir ", path));
   }
@@ -145,8 +169,6 @@ PrecompiledHeaders::PrecompiledHeaders(const ValidatorConfig& config,
     header->names = {its.aliases().begin(), its.aliases().end()};
     header->names.push_back(its.name());
     header->header = its.precompiled_header().name();
-    header->path =
-        absl::StrCat(directory_, "/", its.name(), "/", header->header, ".gch");
     header->spec = SpecOf(config, its);
     headers_.push_back(std::move(header));
   }
@@ -157,9 +179,11 @@ PrecompiledHeaders::~PrecompiledHeaders() {
   {
     absl::MutexLock lock(&mutex_);
     is_over_ = true;
-    runs = runs_;
+    for (const auto& header : headers_) runs.push_back(header->run);
   }
-  for (const auto& run : runs) run->Cancel();
+  for (const auto& run : runs) {
+    if (run != nullptr) run->Cancel();
+  }
   for (const auto& header : headers_) {
     if (header->maker.joinable()) header->maker.join();
   }
@@ -181,12 +205,18 @@ void PrecompiledHeaders::Notice(absl::string_view language,
 
 void PrecompiledHeaders::Want(Header& header) {
   absl::MutexLock lock(&mutex_);
-  if (is_over_ || header.is_wanted.exchange(true)) return;
+  if (is_over_ || header.is_wanted || absl::Now() < header.not_before) return;
+  header.is_wanted = true;
+  // Of a try that failed: it has said so, and has nothing more to do.
+  if (header.maker.joinable()) header.maker.join();
   header.maker = std::thread([this, &header] {
     const absl::Status status = Make(header);
-    if (!absl::IsCancelled(status)) {
-      on_made_(header.language, header.header, status);
-    }
+    if (absl::IsCancelled(status)) return;
+    on_made_(header.language, header.header, status);
+    if (status.ok()) return;
+    absl::MutexLock failed(&mutex_);
+    header.not_before = absl::Now() + kUntilNextTry;
+    header.is_wanted = false;
   });
 }
 
@@ -196,17 +226,22 @@ absl::Status PrecompiledHeaders::Make(Header& header) {
     return absl::FailedPreconditionError(
         absl::StrCat("a run could change it: ", files.reason));
   }
-  absl::Status space = CheckSpace(directory_);
-  if (!space.ok()) return space;
-  auto run = std::make_shared<AwaitedRun>();
+  absl::Status status = CheckSpace(directory_);
+  if (!status.ok()) return status;
+  const auto run = std::make_shared<AwaitedRun>();
   {
     absl::MutexLock lock(&mutex_);
     if (is_over_) return absl::CancelledError("the server ends");
-    runs_.push_back(sandbox_->Start(std::move(header.spec), run));
+    header.run = sandbox_->Start(header.spec, run);
   }
   absl::StatusOr<absl::string_view> made = MadeBy(*run);
   if (!made.ok()) return made.status();
-  return Place(header.path, *made);
+  const std::string name = absl::StrCat(header.language, "/", header.header);
+  const std::string path = absl::StrCat(directory_, "/", name);
+  status.Update(MakeDirectories(directory_, name));
+  if (status.ok()) status = Place(path, Forwarder(header.header));
+  if (status.ok()) status = Place(path + ".gch", *made);
+  return status;
 }
 
 }  // namespace cordon::server

@@ -29,6 +29,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "sandbox/sandbox.h"
 #include "server/request_validator.h"
 
@@ -60,11 +61,13 @@ class PrecompiledHeaders {
   struct Header {
     std::string language;
     std::vector<std::string> names;
-    // As it is included, and where it is to be.
+    // As it is included.
     std::string header;
-    std::string path;
     sandbox::ExecutionSpec spec;
+    // Being made, or there. Written under mutex_, as is what follows.
     std::atomic<bool> is_wanted = false;
+    absl::Time not_before = absl::InfinitePast();
+    std::shared_ptr<sandbox::Run> run;
     std::thread maker;
   };
 
@@ -78,7 +81,6 @@ class PrecompiledHeaders {
 
   absl::Mutex mutex_;
   bool is_over_ ABSL_GUARDED_BY(mutex_) = false;
-  std::vector<std::shared_ptr<sandbox::Run>> runs_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace cordon::server

@@ -4,6 +4,7 @@
 // one that it does not).
 
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -53,7 +54,10 @@ std::string HeaderOf(const ServerProcess& server) {
 class PrecompiledHeaders : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
+    // What runs read is for all to read, whoever starts the server.
+    const mode_t before = umask(077);
     server_ = new ServerProcess({"--languages_dir=" + TellingLanguages()});
+    umask(before);
     TestClient client(server_->address());
     const v1::Result first = client.Run(SourceRequest("cpp", kProgram));
     EXPECT_EQ(first.stdout(), "one1\n");
@@ -87,6 +91,26 @@ TEST_F(PrecompiledHeaders, DoNotServeASourceThatChangesThem) {
     const v1::Result result = Compile(absl::StrCat(before, kProgram));
     EXPECT_EQ(result.stdout(), "one1\n") << before;
     EXPECT_THAT(result.compilation().stderr(), Not(HasSubstr("! ")));
+  }
+}
+
+// Whoever includes it again finds the header itself.
+TEST_F(PrecompiledHeaders, AreIncludedAgain) {
+  for (const char* again : {"<bits/stdc++.h>", "\"bits/stdc++.h\"",
+                            "<bits/extc++.h>", "<vector>", "\"own.h\""}) {
+    v1::ExecuteRequest request = SourceRequest(
+        "c++",
+        absl::StrReplaceAll(
+            kProgram,
+            {{"int main", absl::StrCat("#include ", again, "\nint main")}}));
+    v1::File& own = *request.add_files();
+    own.set_path("own.h");
+    own.set_content("#include <bits/stdc++.h>\n");
+    const v1::Result result = client_.Run(request);
+    EXPECT_EQ(result.stdout(), "one1\n")
+        << again << result.compilation().stderr();
+    EXPECT_THAT(result.compilation().stderr(),
+                HasSubstr("! " + HeaderOf(*server_)));
   }
 }
 
@@ -143,6 +167,9 @@ TEST_F(PrecompiledHeaders, NoRunChangesThem) {
       "        lambda: os.unlink(header),\n"
       "        lambda: os.rename(header, directory + '/x'),\n"
       "        lambda: os.chmod(header, 0o777),\n"
+      "        lambda: os.fchmod(os.open(header, os.O_RDONLY), 0o777),\n"
+      "        lambda: os.fchmod(os.open(directory, os.O_RDONLY), 0o777),\n"
+      "        lambda: os.utime(os.open(header, os.O_RDONLY), (1, 1)),\n"
       "        lambda: open(directory + '/vector', 'w'),\n"
       "        lambda: os.symlink('/etc/passwd', directory + '/list'),\n"
       "        lambda: os.link(header, directory + '/y'),\n"
@@ -158,7 +185,7 @@ TEST_F(PrecompiledHeaders, NoRunChangesThem) {
   EXPECT_EQ(fs::last_write_time(header), before);
   EXPECT_EQ(std::distance(fs::directory_iterator(directory),
                           fs::directory_iterator()),
-            1);
+            2);
   // The control: in its own directory it may do all of it.
   const v1::Result own = client_.Run(SourceRequest(
       "python",
@@ -173,7 +200,7 @@ TEST_F(PrecompiledHeaders, NoRunChangesThem) {
             "os.unlink(header) or "
             "open(header, 'w').close()"},
            {"os.rmdir(directory)", "os.mkdir('e') or os.rmdir('e')"}})));
-  for (int number = 0; number <= 10; ++number) {
+  for (int number = 0; number <= 13; ++number) {
     EXPECT_THAT(own.stdout(), HasSubstr(absl::StrCat("DONE ", number, "\n")))
         << own.stderr();
   }
