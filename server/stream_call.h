@@ -21,7 +21,7 @@
 
 namespace cordon::server {
 
-inline constexpr size_t kMaxPendingBytes = size_t{128} << 10;
+inline constexpr size_t kMaxPendingBytes = size_t{512} << 10;
 
 // Validates and runs; the reactor deletes itself.
 grpc::ServerWriteReactor<v1::ExecuteResponse>* StartStreamCall(
