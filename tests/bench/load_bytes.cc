@@ -181,12 +181,13 @@ void MeasureOutput(const BareServer& bare_server, int rounds) {
   from_program.mutable_limits()->set_output_bytes(kBytes);
   v1::ExecuteRequest bare_program = from_program;
   bare_program.mutable_limits()->set_file_bytes(kChunk);
-  Received received;
-  const auto expect_all = [&](TestClient& of,
-                              const v1::ExecuteRequest& request) {
-    received = Receive(of, request);
+  const auto expect_all = [](TestClient& of,
+                             const v1::ExecuteRequest& request) {
+    const Received received = Receive(of, request);
     if (received.bytes != kBytes) Die("output is missing");
+    return received;
   };
+  Received received;
   absl::Duration server_cpu;
   CompareRates(
       "A gigabyte through Execute, written in chunks of 64 KiB", kBytes,
@@ -198,7 +199,7 @@ void MeasureOutput(const BareServer& bare_server, int rounds) {
        {"Execute",
         [&] {
           const absl::Duration before = LoadOf(server.pid()).cpu;
-          expect_all(client, from_program);
+          received = expect_all(client, from_program);
           server_cpu = LoadOf(server.pid()).cpu - before;
         }}},
       rounds);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -46,6 +47,35 @@ TEST(ResourcesAttack, MemoryOfManyProcessesIsAdded) {
       "for i in range(6): os.wait()");
   EXPECT_EQ(WithMemory(spec, 100).kind, OutcomeKind::kMemoryLimit);
   ExpectSuccess(WithMemory(spec, 500));
+}
+
+// A run that waits is looked at by its clocks alone (run_members.h). What it
+// takes after that, by itself or in a child that waited too, is seen in time
+// all the same: long before the two gigabytes that it wants.
+TEST(ResourcesAttack, MemoryTakenAfterALongRestCounts) {
+  const std::string take =
+      "  m = mmap.mmap(-1, MEBIBYTES << 20, flags=0x22)\n"
+      "  for i in range(0, MEBIBYTES << 20, 4096): m[i] = 1\n"
+      "  time.sleep(1)\n";
+  const std::string by_itself = "if True:\n" + take;
+  const std::string by_a_child =
+      "order, give = os.pipe()\n"
+      "if os.fork() == 0:\n"
+      "  os.read(order, 1)\n" +
+      take +
+      "  os._exit(0)\n"
+      "time.sleep(2); os.write(give, b'x'); os.wait()\n";
+  for (const std::string& program : {by_itself, by_a_child}) {
+    const auto spec_of = [&](const char* mebibytes) {
+      return PythonSpec(absl::StrCat(
+          "import mmap, os, time\ntime.sleep(2)\n",
+          absl::StrReplaceAll(program, {{"MEBIBYTES", mebibytes}})));
+    };
+    const Outcome attack = WithMemory(spec_of("2048"), 100);
+    EXPECT_EQ(attack.kind, OutcomeKind::kMemoryLimit) << attack.message;
+    EXPECT_LT(attack.usage.peak_memory_bytes, uint64_t{400} << 20);
+    ExpectSuccess(WithMemory(spec_of("50"), 100));
+  }
 }
 
 // Of pages that are looked at and never written there are none, but tables that
