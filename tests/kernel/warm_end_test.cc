@@ -218,6 +218,24 @@ std::vector<PythonProgram> Programs() {
                                 "gc.disable()\n"
                                 "a=D(1);a.s=a\n"
                                 "del a")},
+      {"FrozenWithAnOpenFile",
+       "import gc\n"
+       "f = open('out', 'w'); f.write('kept')\n"
+       "gc.freeze()"},
+      {"FrozenAndNot",
+       WithClass("import gc\n"
+                 "a = D('frozen'); a.me = a\n"
+                 "gc.freeze()\n"
+                 "b = D('not'); b.me = b; f = open('out', 'w')")},
+      {"ThawedAgain", WithClass("import gc\n"
+                                "a = D('a'); a.me = a\n"
+                                "gc.freeze(); gc.unfreeze()\n"
+                                "f = open('out', 'w'); f.write('kept')")},
+      {"ACallbackOfAProxy",
+       "import weakref\n"
+       "class A: pass\n"
+       "a = A(); p = weakref.proxy(a, print)\n"
+       "b = A(); r = weakref.ref(b, print)"},
       {"WarningsOfOpenFiles",
        "import warnings\n"
        "warnings.simplefilter('always')\n"

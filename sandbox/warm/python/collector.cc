@@ -44,6 +44,8 @@ struct Collector {
 };
 
 Collector* collector;
+// The last of what was frozen before the program, held so that it stays that.
+Link* last_frozen;
 // How often the two older generations had been collected before the program.
 ptrdiff_t collections_before;
 
@@ -85,9 +87,10 @@ bool FindCollector(PyObject* garbage, PyObject* callbacks, ptrdiff_t frozen) {
   auto* const found = reinterpret_cast<Collector*>(
       reinterpret_cast<char*>(head) - offsetof(Collector, generations));
   const bool is_one =
-      Previous(*head) == LinkOf(last) && found->youngest == head &&
-      found->garbage == garbage && found->callbacks == callbacks &&
-      found->enabled == 1 && found->debug == 0 && found->collecting == 0 &&
+      frozen > 0 && Previous(*head) == LinkOf(last) &&
+      found->youngest == head && found->garbage == garbage &&
+      found->callbacks == callbacks && found->enabled == 1 &&
+      found->debug == 0 && found->collecting == 0 &&
       LengthOf(found->permanent.head, frozen) == frozen &&
       found->generations[1].head.next == &found->generations[1].head &&
       found->generations[2].head.next == &found->generations[2].head;
@@ -102,11 +105,14 @@ void SetCollectorCounts(const int counts[3]) {
   collector->long_lived_total = 0;
   collector->long_lived_pending = 0;
   collections_before = CollectionsOfOlder();
+  last_frozen = Previous(collector->permanent.head);
+  Py_IncRef(ObjectOf(last_frozen));
 }
 
-bool CollectorIsWatched() {
-  return collector->debug != 0 || PyList_Size(collector->garbage) != 0 ||
-         PyList_Size(collector->callbacks) != 0;
+bool CollectorIsAsItWas() {
+  return collector->debug == 0 && PyList_Size(collector->garbage) == 0 &&
+         PyList_Size(collector->callbacks) == 0 &&
+         Previous(collector->permanent.head) == last_frozen;
 }
 
 bool ForEachOwnObject(bool (*visit)(PyObject* object)) {
@@ -120,17 +126,18 @@ bool ForEachOwnObject(bool (*visit)(PyObject* object)) {
 }
 
 // It is in the middle generation when a program begins, and gets older with
-// that.
+// that. A program that has frozen what there was has frozen that, too.
 void ThawCollector() {
   Link& from = collector->permanent.head;
-  if (from.next == &from) return;
-  const bool is_old = CollectionsOfOlder() > collections_before;
-  Link& to = collector->generations[is_old ? 2 : 1].head;
-  Link* const first = from.next;
-  Link* const last = Previous(from);
-  Connect(last, to.next);
-  Connect(&to, first);
-  Connect(&from, &from);
+  if (Previous(from) == last_frozen) {
+    const bool is_old = CollectionsOfOlder() > collections_before;
+    Link& to = collector->generations[is_old ? 2 : 1].head;
+    Link* const first = from.next;
+    Connect(last_frozen, to.next);
+    Connect(&to, first);
+    Connect(&from, &from);
+  }
+  Py_DecRef(ObjectOf(last_frozen));
 }
 
 }  // namespace cordon::sandbox

@@ -24,9 +24,9 @@ bool FindCollector(PyObject* garbage, PyObject* callbacks, ptrdiff_t frozen);
 // interpreter, so that collections come when they would there.
 void SetCollectorCounts(const int counts[3]);
 
-// Whether the collector reports what it does: gc.garbage, gc.callbacks and
-// gc.set_debug().
-bool CollectorIsWatched();
+// Whether nobody has it report what it does (gc.garbage, gc.callbacks and
+// gc.set_debug()), and nothing was frozen or thawed since SetCollectorCounts.
+bool CollectorIsAsItWas();
 
 // Calls `visit` with what the collector knows and is not frozen, until it
 // returns false; returns whether it never did. No object may be made or

@@ -251,7 +251,7 @@ void RememberStreams() {
 }
 
 bool RemainsAreHarmless() {
-  return StreamsAreTheSame() && !CollectorIsWatched() &&
+  return StreamsAreTheSame() && CollectorIsAsItWas() &&
          ForEachOwnObject(
              [](PyObject* object) { return IsHarmless(object, /*depth=*/0); });
 }

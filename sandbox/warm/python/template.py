@@ -194,8 +194,8 @@ def begin(argv, variables):
 # the end of. Not among them: what has a finalizer, such as files and generators,
 # and what calls somebody.
 
-CALL_SOMEBODY = ("PyCapsule", "weakref.ReferenceType", "weakref.ProxyType",
-                 "weakref.CallableProxyType")
+CALL_SOMEBODY = ("PyCapsule", "ProxyType", "CallableProxyType", "weakproxy",
+                 "weakcallableproxy")
 FROM_MODULES = ("array", "collections", "datetime", "decimal", "_decimal",
                 "functools", "itertools", "math", "operator", "_json", "_random",
                 "re", "_struct", "_thread", "_contextvars", "_abc")
