@@ -50,6 +50,14 @@ std::vector<PythonProgram> Programs() {
       {"ExceptionGroup",
        "raise ExceptionGroup('g', [ValueError(1), TypeError(2)])"},
       {"KeyboardInterrupt", "raise KeyboardInterrupt"},
+      {"AKindOfKeyboardInterrupt", "class K(KeyboardInterrupt): pass\nraise K"},
+      {"CodeAfterAnInterrupt",
+       "import atexit\natexit.register(exec, '1')\nraise KeyboardInterrupt"},
+      {"AnInterruptOfExecutedCode",
+       "try: exec('raise KeyboardInterrupt')\nexcept KeyboardInterrupt: pass"},
+      {"ExitAfterAnInterruptOfExecutedCode",
+       "try: exec('raise KeyboardInterrupt')\n"
+       "except KeyboardInterrupt: raise SystemExit(3)"},
       {"Interrupted",
        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\n"
        "time.sleep(9)"},

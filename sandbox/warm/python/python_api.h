@@ -93,7 +93,9 @@ void PyErr_NormalizeException(PyObject** type, PyObject** value,
                               PyObject** traceback);
 void PyErr_Restore(PyObject* type, PyObject* value, PyObject* traceback);
 extern PyObject* PyExc_SystemExit;
-extern PyObject* PyExc_KeyboardInterrupt;
+// Whether the last code that was executed as a whole, a program or what exec()
+// is given, ended by KeyboardInterrupt itself.
+extern int _Py_UnhandledKeyboardInterrupt;
 extern PyObject _Py_NoneStruct;
 
 PyObject* PyRun_FileExFlags(FILE* file, const char* name, int start,

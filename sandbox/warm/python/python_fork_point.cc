@@ -139,7 +139,9 @@ int ExitCodeOfRaised() {
   return exit_code;
 }
 
-enum class Ended { kItself, kInterrupted };
+// A program that leaves by SystemExit leaves there: the interpreter does not
+// come to look whether it was interrupted.
+enum class Ended { kItself, kBySystemExit };
 
 struct ProgramEnd {
   int exit_code = 0;
@@ -179,12 +181,10 @@ ProgramEnd RunProgram(const char* path) {
   ProgramEnd end;
   if (result == nullptr && PyErr_ExceptionMatches(PyExc_SystemExit) != 0) {
     end.exit_code = ExitCodeOfRaised();
+    end.ended = Ended::kBySystemExit;
     return end;
   }
   if (result == nullptr) {
-    if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) != 0) {
-      end.ended = Ended::kInterrupted;
-    }
     end.exit_code = 1;
     PyErr_Print();
   } else {
@@ -264,7 +264,8 @@ bool End(const Callbacks& callbacks) {
 
 [[noreturn]] void Leave(const ProgramEnd& program, const Callbacks& callbacks) {
   int exit_code = End(callbacks) ? program.exit_code : kExitOfFailedFlush;
-  if (program.ended == Ended::kInterrupted) {
+  // Py_RunMain
+  if (program.ended == Ended::kItself && _Py_UnhandledKeyboardInterrupt != 0) {
     signal(SIGINT, SIG_DFL);
     kill(getpid(), SIGINT);
     exit_code = kExitOfInterrupt;
