@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
+
 namespace cordon::sandbox {
 
 // Runs that start alike: one template serves them.
@@ -20,6 +22,8 @@ struct WarmProfile {
   std::vector<std::string> environment;
   // Beginnings of the names of variables that it reads as it starts.
   std::vector<std::string> start_variables;
+  // A run that would wait for its fork for longer is better off executed.
+  absl::Duration fork_patience = absl::Milliseconds(100);
 };
 
 // Whether an interpreter that is started with `environment` would read what the

@@ -196,13 +196,13 @@ bool WarmTemplate::IsStalled() {
   return MonotonicNow() - owed_since_ > kLongestStall;
 }
 
-bool WarmTemplate::Take() {
+bool WarmTemplate::Take(absl::Duration patience) {
   {
     absl::MutexLock lock(&mutex_);
     const auto is_free = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       return !taken_;
     };
-    if (!mutex_.AwaitWithTimeout(absl::Condition(&is_free), kForkPatience)) {
+    if (!mutex_.AwaitWithTimeout(absl::Condition(&is_free), patience)) {
       return false;
     }
     taken_ = true;
@@ -279,13 +279,14 @@ bool WarmTemplate::Settle() {
 
 absl::Status WarmTemplate::OrderAndAwait(const ArmPlan& plan,
                                          SocketPair& sockets,
+                                         absl::Duration patience,
                                          ForkReport& report,
                                          UniqueFd& listener) {
   const absl::Time since = MonotonicNow();
   const bool ordered = control_.valid() && Order(plan, sockets.other.get());
   sockets.other.Reset();
   const Answer answer =
-      ordered ? Await(kForkPatience, report, listener) : Answer::kGone;
+      ordered ? Await(patience, report, listener) : Answer::kGone;
   if (answer == Answer::kGone) {
     GiveUp();
     EndLostFork(sockets.own.get());
@@ -302,7 +303,8 @@ absl::Status WarmTemplate::OrderAndAwait(const ArmPlan& plan,
 }
 
 absl::StatusOr<WarmFork> WarmTemplate::Fork(const ArmPlan& plan,
-                                            LiveGroups* groups) {
+                                            LiveGroups* groups,
+                                            absl::Duration patience) {
   absl::StatusOr<SocketPair> sockets = MakeSocketPair();
   if (!sockets.ok()) return sockets.status();
   WarmFork fork;
@@ -313,10 +315,11 @@ absl::StatusOr<WarmFork> WarmTemplate::Fork(const ArmPlan& plan,
           "the keeper has no room for another process group");
     }
   }
-  if (!Take()) return absl::UnavailableError("the template does not answer");
+  if (!Take(patience))
+    return absl::UnavailableError("the template does not answer");
   ForkReport report = {};
   const absl::Status answered =
-      OrderAndAwait(plan, *sockets, report, fork.listener_);
+      OrderAndAwait(plan, *sockets, patience, report, fork.listener_);
   Release();
   if (!answered.ok()) return answered;
   if (report.error_number != 0) {

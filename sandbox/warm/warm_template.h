@@ -51,13 +51,12 @@ class WarmTemplate {
   WarmTemplate& operator=(const WarmTemplate&) = delete;
 
   // A fork that is restricted as `plan` says. UNAVAILABLE when the template is
-  // gone, or has not answered after kForkPatience; INTERNAL with the fork's
+  // gone, or has not answered after `patience`; INTERNAL with the fork's
   // step and errno; RESOURCE_EXHAUSTED when `groups` has no room.
-  absl::StatusOr<WarmFork> Fork(const ArmPlan& plan, LiveGroups* groups)
+  absl::StatusOr<WarmFork> Fork(const ArmPlan& plan, LiveGroups* groups,
+                                absl::Duration patience)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // A run that waits for longer is better off executed.
-  static constexpr absl::Duration kForkPatience = absl::Milliseconds(100);
   // Whether it has owed an answer for so long that it should be replaced:
   // somebody has stopped it, or the machine has no time for it.
   static constexpr absl::Duration kLongestStall = absl::Seconds(2);
@@ -77,7 +76,7 @@ class WarmTemplate {
   absl::Status Spawn(const TemplateProgram& program, int own_end);
   // Who has it talks to the template, and nobody else does. False when somebody
   // had it for too long, or the template does not answer.
-  bool Take() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool Take(absl::Duration patience) ABSL_LOCKS_EXCLUDED(mutex_);
   void Release() ABSL_LOCKS_EXCLUDED(mutex_);
   bool Order(const ArmPlan& plan, int fork_end);
   enum class Answer { kNone, kReport, kGone };
@@ -86,7 +85,8 @@ class WarmTemplate {
   bool Settle();
   // Otherwise the fork is owed, or there is none.
   absl::Status OrderAndAwait(const ArmPlan& plan, SocketPair& sockets,
-                             ForkReport& report, UniqueFd& listener);
+                             absl::Duration patience, ForkReport& report,
+                             UniqueFd& listener);
   // What it says later would be taken for the answer to another order.
   void GiveUp();
 

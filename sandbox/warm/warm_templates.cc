@@ -67,14 +67,16 @@ WarmTemplates::~WarmTemplates() {
 absl::StatusOr<WarmFork> WarmTemplates::Fork(const std::string& profile,
                                              const ArmPlan& plan) {
   std::shared_ptr<WarmTemplate> current;
+  absl::Duration patience;
   {
     absl::MutexLock lock(&mutex_);
     const auto slot = slots_.find(profile);
     if (slot == slots_.end()) return absl::NotFoundError(profile);
     current = slot->second.current;
+    patience = slot->second.profile.fork_patience;
     if (current == nullptr) return slot->second.state;
   }
-  absl::StatusOr<WarmFork> fork = current->Fork(plan, groups_);
+  absl::StatusOr<WarmFork> fork = current->Fork(plan, groups_, patience);
   if (absl::IsUnavailable(fork.status()) || current->forks() >= kMostForks) {
     absl::MutexLock lock(&mutex_);
     changed_ = true;

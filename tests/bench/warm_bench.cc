@@ -57,6 +57,10 @@ testing::FixtureOptions Profiles() {
   options.warm_profiles = {testing::PythonProfile(UsualModules()),
                            testing::PythonProfile({"numpy"})};
   options.warm_profiles[1].name = kNumpy;
+  // As a server has it.
+  for (sandbox::WarmProfile& profile : options.warm_profiles) {
+    profile.fork_patience = sandbox::WarmProfile().fork_patience;
+  }
   return options;
 }
 

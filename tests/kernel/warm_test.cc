@@ -62,6 +62,15 @@ class Warm : public ::testing::Test {
     return run->outcome().usage.warm;
   }
 
+  // A server's own.
+  void UseShortPatience() {
+    sandbox::WarmProfile profile = PythonProfile({});
+    profile.fork_patience = sandbox::WarmProfile().fork_patience;
+    fixture_.reset();
+    fixture_ = std::make_unique<SandboxFixture>(
+        FixtureOptions{.warm_profiles = {std::move(profile)}});
+  }
+
   std::unique_ptr<SandboxFixture> fixture_ = std::make_unique<SandboxFixture>(
       FixtureOptions{.warm_profiles = {PythonProfile({"json", "random"})}});
 };
@@ -243,6 +252,7 @@ TEST_F(Warm, ATemplateThatWasKilledIsReplaced) {
 // Nobody waits for it: what is not in stock is executed, until there is another
 // template.
 TEST_F(Warm, ATemplateThatWasStoppedIsReplaced) {
+  UseShortPatience();
   const std::vector<pid_t> before = TemplatesOf(getpid());
   ASSERT_THAT(before, SizeIs(1));
   kill(before[0], SIGSTOP);
@@ -259,6 +269,7 @@ TEST_F(Warm, ATemplateThatWasStoppedIsReplaced) {
 // One that goes on in time is not, and what it had been asked for before is
 // nobody's any more: TearDown finds no child.
 TEST_F(Warm, ATemplateThatWasStoppedForAMomentServesOn) {
+  UseShortPatience();
   const std::vector<pid_t> before = TemplatesOf(getpid());
   ASSERT_THAT(before, SizeIs(1));
   kill(before[0], SIGSTOP);

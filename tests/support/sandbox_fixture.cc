@@ -226,7 +226,9 @@ sandbox::WarmProfile PythonProfile(std::vector<std::string> modules) {
           .interpreter = "/usr/bin/python3",
           .modules = std::move(modules),
           .environment = CommandSpec({}).program.environment,
-          .start_variables = {"PYTHON", "LANG", "LC_", "LD_", "TZ"}};
+          .start_variables = {"PYTHON", "LANG", "LC_", "LD_", "TZ"},
+          // On a busy machine a test waits for what it is about.
+          .fork_patience = absl::Minutes(1)};
 }
 
 ExecutionSpec WarmSpec(const std::string& code, const std::string& profile) {
