@@ -129,11 +129,7 @@ void Admission::Dispatch() {
 std::vector<Admission::Callback> Admission::MakeRoom(size_t bytes,
                                                      const Sender& sender) {
   std::vector<Callback> left;
-  // What cannot wait in an empty queue displaces nobody.
-  if (bytes > options_.queue_bytes) return left;
-  while (!queue_.HasRoomFor(bytes)) {
-    const WaitingLine::Ticket loser = queue_.TakeFromLargest(sender, bytes);
-    if (loser == nullptr) break;
+  for (const WaitingLine::Ticket& loser : queue_.MakeRoom(sender, bytes)) {
     left.push_back(Leave(loser));
   }
   return left;

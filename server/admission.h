@@ -112,8 +112,8 @@ class Admission final {
   void Cancel(Ticket& ticket);
   // Hands free slots to waiting requests until there is none of one of them.
   void Dispatch();
-  // Lets those leave who have more of the queue than `sender` would have, until
-  // there is room for it or nobody has more.
+  // Lets those leave who have more of the queue than `sender` would have, if
+  // that makes room for it.
   std::vector<Callback> MakeRoom(size_t bytes, const Sender& sender)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Callback Leave(const WaitingLine::Ticket& ticket)

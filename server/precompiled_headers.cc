@@ -95,6 +95,7 @@ std::string Forwarder(absl::string_view header) {
 // For all to read, whatever the umask is. Whole, or not there.
 absl::Status Place(const std::string& path, absl::string_view content) {
   const std::string unfinished = path + ".unfinished";
+  unlink(unfinished.c_str());  // Of a try that failed.
   const sandbox::UniqueFd file(
       open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
   if (!file.valid() || fchmod(file.get(), 0644) != 0) {

@@ -63,24 +63,23 @@ void WaitingLine::Remove(Place& ticket) {
   hosts_.erase(hosts_.find(host.name));
 }
 
-double WaitingLine::ShareOf(const Amount& amount) const {
-  return std::max(static_cast<double>(amount.requests) /
-                      static_cast<double>(std::max<size_t>(most_requests_, 1)),
-                  static_cast<double>(amount.bytes) /
-                      static_cast<double>(std::max<size_t>(most_bytes_, 1)));
+size_t WaitingLine::Of(const Amount& amount, Scarce scarce) {
+  return scarce == Scarce::kBytes ? amount.bytes : amount.requests;
 }
 
-double WaitingLine::ShareWith(const Amount& amount, size_t bytes) const {
-  return ShareOf({amount.requests + 1, amount.bytes + bytes});
+WaitingLine::Scarce WaitingLine::ScarceFor(size_t bytes) const {
+  return total_.bytes + bytes > most_bytes_ ? Scarce::kBytes
+                                            : Scarce::kRequests;
 }
 
-WaitingLine::Ticket WaitingLine::TakeFromLargest(const Sender& sender,
-                                                 size_t bytes) {
-  const auto smaller = [this](const auto& a, const auto& b) {
-    return ShareOf(a.second.amount) < ShareOf(b.second.amount);
+WaitingLine::Left WaitingLine::TakeFromLargest(const Sender& sender,
+                                               size_t bytes) {
+  const Scarce scarce = ScarceFor(bytes);
+  const auto smaller = [scarce](const auto& a, const auto& b) {
+    return Of(a.second.amount, scarce) < Of(b.second.amount, scarce);
   };
   const auto largest = std::max_element(hosts_.begin(), hosts_.end(), smaller);
-  if (largest == hosts_.end()) return nullptr;
+  if (largest == hosts_.end()) return {};
   Host& host = largest->second;
   const auto own_host = hosts_.find(sender.host);
   Amount own_hosts, own;
@@ -93,14 +92,37 @@ WaitingLine::Ticket WaitingLine::TakeFromLargest(const Sender& sender,
   const auto most = std::max_element(host.connections.begin(),
                                      host.connections.end(), smaller);
   Connection& connection = most->second;
+  const size_t added = Of({1, bytes}, scarce);
   // Among a host's own connections it is between those.
   const bool has_more =
-      largest == own_host ? ShareOf(connection.amount) > ShareWith(own, bytes)
-                          : ShareOf(host.amount) > ShareWith(own_hosts, bytes);
-  if (!has_more) return nullptr;
-  Ticket ticket = connection.tickets.back();
-  Remove(*ticket);
-  return ticket;
+      largest == own_host
+          ? Of(connection.amount, scarce) > Of(own, scarce) + added
+          : Of(host.amount, scarce) > Of(own_hosts, scarce) + added;
+  if (!has_more) return {};
+  Left left = {connection.tickets.back(), {host.name, connection.name}, 0};
+  left.bytes = left.ticket->bytes_;
+  Remove(*left.ticket);
+  return left;
+}
+
+std::vector<WaitingLine::Ticket> WaitingLine::MakeRoom(const Sender& sender,
+                                                       size_t bytes) {
+  std::vector<Left> left;
+  while (!HasRoomFor(bytes)) {
+    Left next = bytes > most_bytes_ ? Left() : TakeFromLargest(sender, bytes);
+    if (next.ticket == nullptr) break;
+    left.push_back(std::move(next));
+  }
+  std::vector<Ticket> tickets;
+  if (HasRoomFor(bytes)) {
+    for (Left& one : left) tickets.push_back(std::move(one.ticket));
+    return tickets;
+  }
+  // It was for nothing. The last that left comes back first, to its place.
+  for (auto one = left.rbegin(); one != left.rend(); ++one) {
+    Add(std::move(one->ticket), one->sender, one->bytes);
+  }
+  return tickets;
 }
 
 std::vector<WaitingLine::Ticket> WaitingLine::TakeAll() {

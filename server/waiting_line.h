@@ -7,7 +7,7 @@
 //
 // When it is full, whoever has most of it makes room for those with less:
 //
-//   if (auto loser = line.TakeFromLargest(sender, bytes)) ...
+//   for (auto& loser : line.MakeRoom(sender, bytes)) ...
 //
 // What it does not do: tell clients apart that come from one host by one
 // connection, such as those behind a proxy.
@@ -58,7 +58,6 @@ class WaitingLine {
   };
   using Ticket = std::shared_ptr<Place>;
 
-  // How much there may be of each is what makes up "most of it".
   WaitingLine(size_t most_requests, size_t most_bytes)
       : most_requests_(most_requests), most_bytes_(most_bytes) {}
   WaitingLine(const WaitingLine&) = delete;
@@ -71,9 +70,10 @@ class WaitingLine {
   void Add(Ticket ticket, const Sender& sender, size_t bytes);
   // Null: nobody waits.
   Ticket TakeNext();
-  // The last one of whoever has more of the line than `sender` would have with
-  // another request of `bytes`; null: nobody has.
-  Ticket TakeFromLargest(const Sender& sender, size_t bytes);
+  // Takes the last ones of whoever has more than `sender` would have with
+  // another request of `bytes`, of what there is too little of, until there is
+  // room for it. Empty: there is, or there would not be.
+  std::vector<Ticket> MakeRoom(const Sender& sender, size_t bytes);
   // It is in the line.
   void Remove(Place& ticket);
   // In no particular order.
@@ -103,8 +103,17 @@ class WaitingLine {
     std::string name;
   };
 
-  double ShareOf(const Amount& amount) const;
-  double ShareWith(const Amount& amount, size_t bytes) const;
+  // One that has left, and where it stood.
+  struct Left {
+    Ticket ticket;
+    Sender sender;
+    size_t bytes = 0;
+  };
+  enum class Scarce { kRequests, kBytes };
+
+  static size_t Of(const Amount& amount, Scarce scarce);
+  Scarce ScarceFor(size_t bytes) const;
+  Left TakeFromLargest(const Sender& sender, size_t bytes);
 
   const size_t most_requests_;
   const size_t most_bytes_;

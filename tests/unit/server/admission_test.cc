@@ -245,6 +245,54 @@ TEST(AdmissionTest, OneRequestThatFillsTheQueuesMemoryMakesRoomToo) {
   admission.Drain();
 }
 
+// Nobody goes unless that makes room, and they keep their places.
+TEST(AdmissionTest, NobodyLeavesForNothing) {
+  Admission admission({.slots = 1, .queue_capacity = 100, .queue_bytes = 100});
+  Answer first, a, b, newcomer;
+  admission.Request(first.Callback());
+  admission.Request(a.Callback(), 20, From("10.0.0.1", 1));
+  admission.Request(b.Callback(), 20, From("10.0.0.1", 1));
+  std::vector<Answer> others(6);
+  for (size_t i = 0; i < others.size(); ++i) {
+    admission.Request(others[i].Callback(), 10,
+                      From(absl::StrCat("10.0.1.", i), 1));
+  }
+  admission.Request(newcomer.Callback(), 30, From("10.0.0.2", 1));
+  EXPECT_EQ(newcomer.Code(), absl::StatusCode::kResourceExhausted);
+  for (const Answer* one : {&a, &b, &others[0], &others[5]}) {
+    EXPECT_FALSE(one->slot.has_value());
+  }
+  // The control: 20 is what one of them gives.
+  Answer smaller;
+  admission.Request(smaller.Callback(), 15, From("10.0.0.2", 1));
+  EXPECT_FALSE(smaller.slot.has_value());
+  EXPECT_EQ(b.Code(), absl::StatusCode::kResourceExhausted);
+  first.slot.reset();
+  EXPECT_TRUE(a.slot.has_value()) << "it is first still";
+  admission.Drain();
+}
+
+// Where memory is short, it is about memory.
+TEST(AdmissionTest, ManySmallRequestsAreNotWhatALargeOneDisplaces) {
+  Admission admission(
+      {.slots = 1, .queue_capacity = 1000, .queue_bytes = 1000});
+  Answer first, newcomer;
+  admission.Request(first.Callback());
+  std::vector<Answer> small(400);
+  for (Answer& one : small) {
+    admission.Request(one.Callback(), 1, From("10.0.0.1", 1));
+  }
+  std::vector<Answer> larger(2);
+  for (Answer& one : larger) {
+    admission.Request(one.Callback(), 300, From("10.0.0.2", 1));
+  }
+  admission.Request(newcomer.Callback(), 200, From("10.0.0.3", 1));
+  EXPECT_FALSE(newcomer.slot.has_value());
+  for (const Answer& one : small) EXPECT_FALSE(one.slot.has_value());
+  EXPECT_EQ(larger[1].Code(), absl::StatusCode::kResourceExhausted);
+  admission.Drain();
+}
+
 TEST(AdmissionTest, ASlotDroppedInItsCallbackServesTheWholeQueue) {
   // Deep enough to overflow a stack that recursed.
   constexpr int kWaiting = 100000;
