@@ -563,6 +563,9 @@ void Execution::Finish(absl::StatusOr<Outcome> outcome) {
           workspaces->GiveBack(kind, std::move(used));
         });
   }
+  // Who compiles may hold on to this object for as long as that takes.
+  spec_ = ExecutionSpec();
+  compile_key_ = std::string();
   std::exchange(observer_, nullptr)->OnFinished(std::move(outcome));
 }
 
