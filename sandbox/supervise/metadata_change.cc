@@ -4,6 +4,7 @@
 
 #include <asm/unistd.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
@@ -18,7 +19,10 @@
 #include <optional>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "sandbox/base/notification_buffer.h"
 #include "sandbox/base/unique_fd.h"
 #include "sandbox/paths/run_rights.h"
@@ -95,14 +99,40 @@ UniqueFd OpenTarget(pid_t tid, const Target& target, const std::string& path) {
   }
   const int no_follow =
       (target.flags & AT_SYMLINK_NOFOLLOW) != 0 ? O_NOFOLLOW : 0;
-  return UniqueFd(
-      openat(base.get(), path.c_str(), O_PATH | O_CLOEXEC | no_follow));
+  open_how how = {};
+  how.flags = static_cast<uint64_t>(O_PATH | O_CLOEXEC | no_follow);
+  // In /proc those of this process would be found, and others' (openat2(2)).
+  how.resolve = RESOLVE_NO_MAGICLINKS;
+  return UniqueFd(static_cast<int>(
+      syscall(SYS_openat2, base.get(), path.c_str(), &how, sizeof(how))));
+}
+
+// The program's descriptor of which `path` is the name: fchmodat(3) itself says
+// it so.
+std::optional<int> DescriptorNamed(absl::string_view path) {
+  int fd;
+  for (const absl::string_view directory :
+       {"/proc/self/fd/", "/proc/thread-self/fd/", "/dev/fd/"}) {
+    absl::string_view number = path;
+    if (absl::ConsumePrefix(&number, directory) &&
+        absl::SimpleAtoi(number, &fd) && fd >= 0) {
+      return fd;
+    }
+  }
+  if (path == "/dev/stdin") return 0;
+  if (path == "/dev/stdout") return 1;
+  if (path == "/dev/stderr") return 2;
+  return std::nullopt;
+}
+
+std::string LinkTo(pid_t tid, int fd) {
+  return absl::StrCat("/proc/", tid, "/fd/", fd);
 }
 
 // A handle on what a descriptor of the program is open to. EBADF: nothing, or
 // no more than a handle itself, with which nothing is changed.
 UniqueFd OpenDescriptor(pid_t tid, int fd) {
-  const std::string link = absl::StrCat("/proc/", tid, "/fd/", fd);
+  const std::string link = LinkTo(tid, fd);
   struct stat status;
   UniqueFd handle;
   // The link's own mode says what it is open for (proc_pid_fd(5)).
@@ -257,7 +287,7 @@ MetadataChange ChangeMetadata(const seccomp_notif& notification,
   const RunRights rights(grant.owner);
   if (!rights.valid()) return {.error_number = EACCES};
   const int number = notification.data.nr;
-  const Target target = TargetOf(notification.data);
+  Target target = TargetOf(notification.data);
   if ((target.flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0) {
     return {.error_number = EINVAL};
   }
@@ -269,11 +299,16 @@ MetadataChange ChangeMetadata(const seccomp_notif& notification,
     const std::optional<std::string> path =
         ReadProgramString(tid, target.path_address);
     if (!path.has_value()) return {.error_number = EFAULT};
-    fd = OpenTarget(tid, target, *path);
+    const std::optional<int> named = DescriptorNamed(*path);
+    target.is_descriptor =
+        named.has_value() && (target.flags & AT_SYMLINK_NOFOLLOW) == 0;
+    fd = target.is_descriptor
+             ? UniqueFd(open(LinkTo(tid, *named).c_str(), O_PATH | O_CLOEXEC))
+             : OpenTarget(tid, target, *path);
   }
   if (!fd.valid()) return {.error_number = errno};
   if (!MayChange(grant.writable, PathOfDescriptor(fd.get()), number) &&
-      !IsNowhere(fd.get())) {
+      !(target.is_descriptor && IsNowhere(fd.get()))) {
     return RefuseChange(fd.get(), number);
   }
   if (number == __NR_truncate) {

@@ -342,6 +342,29 @@ TEST(FilesAttack, ModeOwnerAndTimesOfWhatIsReadAreOutOfReach) {
   }
 }
 
+// By the names that the supervisor's own descriptors have, and another run's.
+TEST(FilesAttack, AnothersPipesAreOutOfReach) {
+  int pipe_ends[2];
+  ASSERT_EQ(pipe(pipe_ends), 0);
+  struct stat before, after;
+  ASSERT_EQ(fstat(pipe_ends[0], &before), 0);
+  for (const std::string& process :
+       {std::string("self"), absl::StrCat(getpid())}) {
+    const std::string act = Confined(absl::StrCat(
+        "os.chmod('/proc/", process, "/fd/", pipe_ends[0], "', 0)"));
+    EXPECT_THAT(act, AnyOf("ENOENT", "ELOOP", "EPERM", "EACCES")) << process;
+    ASSERT_EQ(fstat(pipe_ends[0], &after), 0);
+    EXPECT_EQ(after.st_mode, before.st_mode);
+  }
+  EXPECT_EQ(Free(absl::StrCat("os.chmod('/proc/", getpid(), "/fd/",
+                              pipe_ends[0], "', 0)")),
+            "done");
+  ASSERT_EQ(fstat(pipe_ends[0], &after), 0);
+  EXPECT_NE(after.st_mode, before.st_mode);
+  close(pipe_ends[0]);
+  close(pipe_ends[1]);
+}
+
 TEST(FilesAttack, ARunCannotCloseTheDirectoryOfRuns) {
   OtherRun other;
   for (const std::string& path :
@@ -392,6 +415,13 @@ TEST(FilesAttack, ModeOwnerAndTimesOfARunsFilesAreItsOwn) {
   EXPECT_EQ(Confined("open('f', 'w')\nos.fchmod(os.open('f', os.O_PATH), 0)"),
             "EBADF");
   EXPECT_EQ(Confined("os.fchmod(99, 0)"), "EBADF");
+  EXPECT_EQ(Confined("f = os.open('f', os.O_CREAT | os.O_WRONLY)\n"
+                     "os.chmod(f'/proc/self/fd/{f}', 0o640)\n"
+                     "os.chmod(f'/dev/fd/{f}', 0o604)\n"
+                     "os.chmod('f', 0o600, follow_symlinks=False)\n"
+                     "return oct(os.stat('f').st_mode)"),
+            "0o100600");
+  EXPECT_EQ(Confined("os.chmod('/proc/self/fd/99', 0)"), "ENOENT");
   EXPECT_EQ(Confined("os.chmod('missing', 0)"), "ENOENT");
   EXPECT_EQ(Confined("open('f', 'w')\nos.chmod('f/x', 0)"), "ENOTDIR");
   EXPECT_EQ(Confined("call(90, 1, 0)"), "EFAULT");
