@@ -1,9 +1,6 @@
 #include "sandbox/supervise/process_table.h"
 
-#include <dirent.h>
 #include <unistd.h>
-
-#include <memory>
 
 #include "absl/strings/numbers.h"
 #include "sandbox/base/monotonic_clock.h"
@@ -14,11 +11,11 @@ namespace {
 // Shorter than the shortest pause between two samples of one run.
 constexpr absl::Duration kFreshFor = absl::Milliseconds(1);
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const { closedir(directory); }
-};
-
 }  // namespace
+
+void ProcessTable::CloseDirectory::operator()(DIR* directory) const {
+  closedir(directory);
+}
 
 std::vector<pid_t> ProcessTable::Members(pid_t pgid) {
   absl::MutexLock lock(&mutex_);
@@ -39,9 +36,11 @@ std::vector<pid_t> ProcessTable::Find(pid_t pgid) const {
 
 void ProcessTable::Refresh() {
   groups_.clear();
-  const std::unique_ptr<DIR, CloseDirectory> proc(opendir("/proc"));
-  if (proc == nullptr) return;
-  while (const dirent* entry = readdir(proc.get())) {
+  taken_ = absl::InfinitePast();
+  if (proc_ == nullptr) proc_.reset(opendir("/proc"));
+  if (proc_ == nullptr) return;
+  rewinddir(proc_.get());
+  while (const dirent* entry = readdir(proc_.get())) {
     pid_t pid;
     if (!absl::SimpleAtoi(entry->d_name, &pid)) continue;
     const pid_t pgid = getpgid(pid);

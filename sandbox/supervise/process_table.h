@@ -9,9 +9,11 @@
 #ifndef CORDON_SANDBOX_SUPERVISE_PROCESS_TABLE_H_
 #define CORDON_SANDBOX_SUPERVISE_PROCESS_TABLE_H_
 
+#include <dirent.h>
 #include <sys/types.h>
 
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -35,7 +37,15 @@ class ProcessTable {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Refresh() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  struct CloseDirectory {
+    void operator()(DIR* directory) const;
+  };
+
   absl::Mutex mutex_;
+  // Open from the beginning: a server without a free descriptor must not lose
+  // sight of its runs.
+  std::unique_ptr<DIR, CloseDirectory> proc_ ABSL_GUARDED_BY(mutex_){
+      opendir("/proc")};
   absl::Time taken_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   std::map<pid_t, std::vector<pid_t>> groups_ ABSL_GUARDED_BY(mutex_);
 };

@@ -204,6 +204,7 @@ void ResourceMeter::Balance(absl::Duration waited, absl::Duration vanished,
 void ResourceMeter::Sample(const std::vector<pid_t>& members,
                            absl::Duration finding, absl::Duration reaped_cpu) {
   const absl::Duration begin = ThreadCpuTime() - finding;
+  const absl::Time begin_time = MonotonicNow();
   rest_bytes_ = 0;
   close_samples_ = std::max(0, close_samples_ - 1);
   const std::optional<absl::Duration> cpu =
@@ -214,12 +215,16 @@ void ResourceMeter::Sample(const std::vector<pid_t>& members,
     SampleCpu(members, reaped_cpu);
   }
   processes_ = static_cast<uint32_t>(members.size());
-  // Memory does not grow without processor time.
+  // Memory does not grow without processor time; but what the kernel makes into
+  // huge pages does (khugepaged, Documentation/admin-guide/mm/transhuge.rst),
+  // by 16 MiB in ten seconds.
+  constexpr absl::Duration kLongestUnseen = absl::Seconds(4);
   const double grown = absl::ToDoubleSeconds(cpu_ - cpu_at_memory_sample_) *
                        kFaultBytesPerCpuSecond;
   // The first time for the record: what wait4(2) says of memory may be more
   // than the program's own.
-  if (peak_memory_ == 0 || memory_ + grown >= limits_.memory_bytes) {
+  if (peak_memory_ == 0 || memory_ + grown >= limits_.memory_bytes ||
+      begin_time - memory_sampled_ > kLongestUnseen) {
     SampleMemory(members);
   }
   const absl::Time now = MonotonicNow();
@@ -290,6 +295,7 @@ bool ResourceMeter::MayCountTwice(
 
 void ResourceMeter::SampleMemory(const std::vector<pid_t>& members) {
   cpu_at_memory_sample_ = cpu_;
+  memory_sampled_ = MonotonicNow();
   ResidentMemory seen;
   uint64_t pool = 0;
   uint64_t swapped = 0;

@@ -169,6 +169,7 @@ class ResourceMeter {
   absl::Duration close_looks_;
   // Processor time when memory was last read.
   absl::Duration cpu_at_memory_sample_ = -absl::InfiniteDuration();
+  absl::Time memory_sampled_ = absl::InfinitePast();
   SharedMappings shared_mappings_;
   uint64_t noted_fault_bytes_ = 0;
   // The last look found more than the limit, but perhaps counted twice.

@@ -28,8 +28,14 @@ std::vector<pid_t> RunMembers::Get() {
   if (known_at_ != allowed) {
     // Asked before the walk: what is past its clone now is what it will see.
     if (!counter_->AllAreMade()) return table_->Members(pgid_);
-    known_ = table_->CurrentMembers(pgid_);
-    known_at_ = allowed;
+    std::vector<pid_t> seen = table_->CurrentMembers(pgid_);
+    // A walk that does not find the first, who stays to the run's end, has
+    // failed, for want of a descriptor, say: it is not the last one then.
+    known_at_.reset();
+    if (std::find(seen.begin(), seen.end(), pgid_) != seen.end()) {
+      known_ = std::move(seen);
+      known_at_ = allowed;
+    }
   }
   // From here on they can only become fewer, and an id another's.
   known_.erase(

@@ -36,6 +36,9 @@ class RunMembers {
   // since, or lost one.
   std::optional<absl::Duration> UsedSinceRest() const;
 
+  // Those of the last Get.
+  const std::vector<pid_t>& known() const { return known_; }
+
   // Whether one of `members` other than the first process has ended and is this
   // process's to wait for.
   bool OneHasEnded(const std::vector<pid_t>& members) const;
@@ -44,9 +47,10 @@ class RunMembers {
   const pid_t pgid_;
   ProcessTable* const table_;
   ProcessCounter* const counter_;
-  // All that there were when so many had been allowed, which had all been made.
+  // All that there were when so many had been allowed, which had all been made;
+  // nullopt: there may be others.
   std::vector<pid_t> known_;
-  uint64_t known_at_ = 0;
+  std::optional<uint64_t> known_at_ = 0;
   // Their clocks at NoteRest, in that order; empty: it was not known who they
   // are.
   std::vector<absl::Duration> clocks_;

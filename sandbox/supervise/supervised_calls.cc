@@ -244,6 +244,8 @@ void Supervision::AnswerHeldClones() {
   if (killed_) return;
   const absl::Time begin = MonotonicNow();
   const absl::Duration begin_cpu = ThreadCpuTime();
+  ReapGroup();  // What has ended gives its place back.
+  if (killed_) return;
   counter_.Recount();
   const size_t asked = held_clones_.size();
   absl::Duration pause;

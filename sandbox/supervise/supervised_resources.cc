@@ -68,6 +68,8 @@ bool Supervision::Rests() {
   if (path_thread_.has_value() || disk_.Due(meter_.cpu(), MonotonicNow())) {
     return false;
   }
+  // One that nobody waits for would count as a process.
+  if (members_.OneHasEnded(members_.known())) return false;
   const std::optional<absl::Duration> used = members_.UsedSinceRest();
   return used.has_value() && meter_.NoteRest(*used);
 }

@@ -1,6 +1,8 @@
 #include "sandbox/supervise/run_members.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -165,6 +167,38 @@ TEST_F(RunMembersTest, WithAnotherProcessNobodyKnowsWhatWasUsed) {
   other.Kill();
   other.Reap();
   EXPECT_FALSE(members_.UsedSinceRest().has_value());
+}
+
+// Whoever connects to a server can take its last descriptor for a moment.
+TEST(RunMembersWalk, SeesThemWithoutAFreeDescriptor) {
+  const Member first(Act::kWait);
+  const Member second(Act::kWait, first.pid());
+  ProcessTable table;
+  rlimit before, none;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  none = before;
+  none.rlim_cur = 0;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  EXPECT_EQ(open("/proc", O_RDONLY), -1) << "the control";
+  const std::vector<pid_t> members = table.CurrentMembers(first.pid());
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(members.size(), 2u);
+}
+
+// A walk that does not find the first, as one that failed, is not the last.
+TEST(RunMembersWalk, OneThatFailedIsDoneAgain) {
+  const Member first(Act::kWait);
+  const Member second(Act::kWait, first.pid());
+  ProcessTable table;
+  ProcessCounter counter(10, first.pid(), &table);
+  RunMembers members(first.pid(), &table, &counter);
+  ASSERT_TRUE(counter.Take(first.pid()));
+  // It is in no group of that number now.
+  const Member third(Act::kWait);
+  ASSERT_EQ(setpgid(first.pid(), third.pid()), 0);
+  EXPECT_TRUE(members.Get().empty());
+  ASSERT_EQ(setpgid(first.pid(), first.pid()), 0);
+  EXPECT_EQ(members.Get().size(), 2u);
 }
 
 }  // namespace
