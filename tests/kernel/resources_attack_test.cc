@@ -56,7 +56,7 @@ TEST(ResourcesAttack, MemoryTakenAfterALongRestCounts) {
   const std::string take =
       "  m = mmap.mmap(-1, MEBIBYTES << 20, flags=0x22)\n"
       "  for i in range(0, MEBIBYTES << 20, 4096): m[i] = 1\n"
-      "  time.sleep(1)\n";
+      "  time.sleep(0.3)\n";
   const std::string by_itself = "if True:\n" + take;
   const std::string by_a_child =
       "order, give = os.pipe()\n"
@@ -64,11 +64,11 @@ TEST(ResourcesAttack, MemoryTakenAfterALongRestCounts) {
       "  os.read(order, 1)\n" +
       take +
       "  os._exit(0)\n"
-      "time.sleep(2); os.write(give, b'x'); os.wait()\n";
+      "time.sleep(1.2); os.write(give, b'x'); os.wait()\n";
   for (const std::string& program : {by_itself, by_a_child}) {
     const auto spec_of = [&](const char* mebibytes) {
       return PythonSpec(absl::StrCat(
-          "import mmap, os, time\ntime.sleep(2)\n",
+          "import mmap, os, time\ntime.sleep(1.2)\n",
           absl::StrReplaceAll(program, {{"MEBIBYTES", mebibytes}})));
     };
     const Outcome attack = WithMemory(spec_of("2048"), 100);
