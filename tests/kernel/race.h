@@ -24,8 +24,9 @@ struct Race {
   std::string setup;
   // Over and over while `body` is, which goes on for RaceSeconds, and for some
   // more until each kind was done once and was not once: `acts` is how often
-  // it was done before, and `kind` goes from 0 to `kinds` - 1. It counts in `did` what it was given of its own, and in `reached` what of the
-  // host's. `pause_()` gives the other side time for a call.
+  // it was done before, and `kind` goes from 0 to `kinds` - 1. It counts in
+  // `did` what it was given of its own, and in `reached` what of the host's.
+  // `pause_()` gives the other side time for a call.
   std::string other;
   std::string body;
   int kinds = 1;
