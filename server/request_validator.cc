@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "server/cold_words.h"
 #include "server/network_grant.h"
 #include "server/request_rules.h"
 #include "server/status_details.h"
@@ -108,6 +109,7 @@ class SpecBuilder {
     MoveFiles();
     SetProgram();
     SetPolicy();
+    if (language != nullptr) SetStart(language->config);
     Append(request_.output_files(), spec_.output_files);
     return std::move(spec_);
   }
@@ -140,9 +142,6 @@ class SpecBuilder {
     Append(request_.source().args(), spec_.program.argv);
     spec_.program.limits = Override(config_.limits.defaults, language.limits());
     SetFilesystem(language.filesystem());
-    if (language.has_warm() && request_.policy().start() != v1::START_COLD) {
-      spec_.warm_profile = language.name();
-    }
   }
 
   // A command may be any language's tool, so it gets the view of all of them.
@@ -197,6 +196,13 @@ class SpecBuilder {
     }
     SetFilesystem(request_.policy().filesystem());
     SetNetwork();
+  }
+
+  void SetStart(const LanguageConfig& language) {
+    if (language.has_warm() && request_.policy().start() != v1::START_COLD &&
+        !NamesColdWord(language, spec_.files)) {
+      spec_.warm_profile = language.name();
+    }
   }
 
   void SetFilesystem(v1::Filesystem wanted) {

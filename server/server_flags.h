@@ -44,7 +44,7 @@ struct ServerFlags {
 
   std::string state_dir;
   CgroupUse cgroups = CgroupUse::kWhereWritable;
-  WarmStarts warm = WarmStarts::kNever;
+  WarmStarts warm = WarmStarts::kWhereConfigured;
   HeaderCompilation precompiled_headers = HeaderCompilation::kWhereConfigured;
   sandbox::NetworkAccess max_network = sandbox::NetworkAccess::kNone;
   std::vector<std::string> languages_dirs;

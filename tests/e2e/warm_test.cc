@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tests/support/process_view.h"
 #include "tests/support/server_process.h"
@@ -34,7 +36,7 @@ v1::Language PythonOf(TestClient& client) {
 }
 
 TEST(WarmStart, IsTheDefaultAndTheRequestsToRefuse) {
-  ServerProcess server({"--warm=auto"});
+  ServerProcess server({});
   TestClient client(server.address());
   for (int i = 0; i < 10; ++i) {
     // A fork that is not there in time is not waited for.
@@ -48,15 +50,49 @@ TEST(WarmStart, IsTheDefaultAndTheRequestsToRefuse) {
 }
 
 TEST(WarmStart, IsTheServersToRefuse) {
-  ServerProcess server({});
+  ServerProcess server({"--warm=never"});
   TestClient client(server.address());
   EXPECT_FALSE(RunPython(client, v1::START_UNSPECIFIED).usage().warm());
   EXPECT_NE(PythonOf(client).warm().unavailable_reason(), "");
   EXPECT_EQ(TemplatesOf(server.pid()), std::vector<pid_t>());
 }
 
+v1::Result RunCode(TestClient& client, const std::string& code,
+                   v1::Start start) {
+  v1::ExecuteRequest request = SourceRequest("python", code);
+  request.mutable_policy()->set_start(start);
+  return client.Run(request);
+}
+
+TEST(WarmStart, IsNotForAProgramThatCouldTell) {
+  ServerProcess server({});
+  TestClient client(server.address());
+  for (const std::string& code :
+       std::vector<std::string>{"import sys\nprint(sorted(sys.modules))",
+                                "import gc\nprint(gc.get_freeze_count())",
+                                "import re\n"
+                                "class D:\n"
+                                "  def __init__(self, n): self.n = n\n"
+                                "  def __del__(self): print(self.n)\n"
+                                "all = [D(i) for i in range(3)]\n"}) {
+    SCOPED_TRACE(code);
+    const v1::Result cold = RunCode(client, code, v1::START_COLD);
+    const v1::Result usual = RunCode(client, code, v1::START_UNSPECIFIED);
+    EXPECT_FALSE(usual.usage().warm());
+    EXPECT_EQ(usual.stdout(), cold.stdout());
+    // The control: one that does not name what it does can tell.
+    const std::string hidden = absl::StrCat(
+        "exec(bytes.fromhex('", absl::BytesToHexString(code), "'))");
+    const std::string anew = RunCode(client, hidden, v1::START_COLD).stdout();
+    EXPECT_TRUE(Eventually([&] {
+      const v1::Result forked = RunCode(client, hidden, v1::START_UNSPECIFIED);
+      return forked.usage().warm() && forked.stdout() != anew;
+    }));
+  }
+}
+
 TEST(WarmStart, ATemplateThatIsKilledMidwayIsNoRunsMatter) {
-  ServerProcess server({"--warm=auto"});
+  ServerProcess server({});
   TestClient client(server.address());
   for (int i = 0; i < 8; ++i) {
     for (const pid_t one : TemplatesOf(server.pid())) kill(one, SIGKILL);
@@ -72,7 +108,7 @@ bool IsGone(pid_t pid_or_group) {
 }
 
 TEST(WarmStart, NothingOfItOutlivesAKilledServer) {
-  ServerProcess server({"--warm=auto"});
+  ServerProcess server({});
   TestClient client(server.address());
   const std::string code =
       "import os, time\n"

@@ -378,6 +378,34 @@ TEST(RequestValidatorTest, AWarmStartIsTheLanguagesUnlessTheRequestSaysNo) {
   EXPECT_EQ(profile_of(Command()), "");
 }
 
+TEST(RequestValidatorTest, AProgramThatCouldTellAForkIsStartedAnew) {
+  const ValidatorConfig config = Config();
+  const auto profile_of = [&config](const std::string& code,
+                                    const std::string& path,
+                                    const std::string& content) {
+    v1::ExecuteRequest request;
+    request.mutable_source()->set_language("python");
+    request.mutable_source()->set_code(code);
+    v1::File* const file = request.add_files();
+    file->set_path(path);
+    file->set_content(content);
+    const auto spec = ValidateRequest(std::move(request), config);
+    EXPECT_TRUE(spec.ok()) << spec.status();
+    return spec->warm_profile;
+  };
+  EXPECT_EQ(profile_of("", "b.py", ""), "python");
+  EXPECT_EQ(profile_of("import gc", "b.py", ""), "");
+  EXPECT_EQ(profile_of("gc", "b.py", ""), "");
+  EXPECT_EQ(profile_of("x = 1\nx.gc()", "b.py", ""), "");
+  EXPECT_EQ(profile_of("def __del__(self): pass", "b.py", ""), "");
+  EXPECT_EQ(profile_of("import sys; sys.modules['re']", "b.py", ""), "");
+  EXPECT_EQ(profile_of("math.gcd(1, 2); _gc; gc_; gc1", "b.py", ""), "python");
+  EXPECT_EQ(profile_of("import b", "b.py", "import gc"), "");
+  EXPECT_EQ(profile_of("import b", "a/b.py", "import gc"), "");
+  EXPECT_EQ(profile_of("import b", "b.txt", "import gc"), "python");
+  EXPECT_EQ(profile_of("import b", "bpy", "import gc"), "python");
+}
+
 TEST(RequestValidatorTest, ExplicitDefaultsAreSupported) {
   v1::ExecuteRequest request = Command();
   request.mutable_policy()->set_network(v1::NETWORK_NONE);
