@@ -545,8 +545,9 @@ void Execution::Collect(Outcome outcome) {
   Finish(std::move(outcome));
 }
 
-// The result is not kept waiting for the removal of the directory; its uid is
-// handed out again only after it.
+// The result is not kept waiting for the removal of the directory, nor does its
+// way to the caller compete with it for a processor; the uid is handed out
+// again only after the removal.
 void Execution::Finish(absl::StatusOr<Outcome> outcome) {
   const std::shared_ptr<Execution> self = std::move(self_);
   claim_.reset();
@@ -556,17 +557,20 @@ void Execution::Finish(absl::StatusOr<Outcome> outcome) {
   compile_directory_.Reset();
   program_directory_.Reset();
   network_.Reset();
+  JanitorQueue::Work give_back;
   if (workspace_.has_value()) {
-    context_->janitor->Submit(
+    give_back =
         [workspaces = context_->workspaces, kind = Kind(),
          used = *std::exchange(workspace_, std::nullopt)](Janitor&) mutable {
           workspaces->GiveBack(kind, std::move(used));
-        });
+        };
   }
   // Who compiles may hold on to this object for as long as that takes.
   spec_ = ExecutionSpec();
   compile_key_ = std::string();
+  JanitorQueue* const janitor = context_->janitor;
   std::exchange(observer_, nullptr)->OnFinished(std::move(outcome));
+  if (give_back) janitor->Submit(std::move(give_back));
 }
 
 }  // namespace cordon::sandbox

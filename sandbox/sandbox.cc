@@ -125,11 +125,12 @@ class SandboxImpl : public Sandbox {
   ViewCache views_;
   std::unique_ptr<CompileCache> compiled_;
   ExecutionContext context_;
-  // Last, so that the threads end before what they use.
+  // Last, so that the threads end before what they use. All others give the
+  // janitor work.
+  std::unique_ptr<JanitorQueue> janitor_;
   std::vector<std::unique_ptr<EventLoop>> loops_;
   std::atomic<uint32_t> next_loop_ = 0;
   std::unique_ptr<DiskQueue> disk_;
-  std::unique_ptr<JanitorQueue> janitor_;
   std::unique_ptr<LaunchQueue> launches_;
 };
 

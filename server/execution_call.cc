@@ -130,11 +130,16 @@ void ExecutionCall::CallerLeft() {
 
 void ExecutionCall::OnStarted(const sandbox::Enforcement& enforcement) {
   started_ = true;
+  DeliverStarted(enforcement);
+}
+
+v1::Started ExecutionCall::EncodeStarted(
+    const sandbox::Enforcement& enforcement) const {
   v1::Started started;
   *started.mutable_enforcement() = EncodeEnforcement(enforcement);
   *started.mutable_queue_time() = ToProto(record_.queue_time);
   started.set_request_id(request_id_);
-  DeliverStarted(std::move(started));
+  return started;
 }
 
 void ExecutionCall::OnFinished(absl::StatusOr<sandbox::Outcome> outcome) {

@@ -86,9 +86,11 @@ class ExecutionCall : public sandbox::RunObserver,
   void OnFinished(absl::StatusOr<sandbox::Outcome> outcome) final;
 
  protected:
-  virtual void DeliverStarted(v1::Started started) = 0;
+  virtual void DeliverStarted(const sandbox::Enforcement& enforcement) = 0;
   // The last call: finish the reactor with this.
   virtual void Deliver(absl::StatusOr<v1::Result> result) = 0;
+
+  v1::Started EncodeStarted(const sandbox::Enforcement& enforcement) const;
 
   // Bounds how long a reader that does not read can hold the slot. Call it when
   // OnOutput returns kPause for the first time: the sandbox does not end a run

@@ -57,9 +57,9 @@ class StreamCall final : public ExecutionCall {
  private:
   enum class Step { kNothing, kWrite, kWriteAndFinish, kFinish };
 
-  void DeliverStarted(v1::Started started) override {
+  void DeliverStarted(const sandbox::Enforcement& enforcement) override {
     v1::ExecuteResponse response;
-    *response.mutable_started() = std::move(started);
+    *response.mutable_started() = EncodeStarted(enforcement);
     Queue(std::move(response));
     Pump();
   }

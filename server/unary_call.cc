@@ -31,7 +31,7 @@ class UnaryCall final : public ExecutionCall {
   void OnViolation(const sandbox::Violation& /*violation*/) override {}
 
  private:
-  void DeliverStarted(v1::Started /*started*/) override {}
+  void DeliverStarted(const sandbox::Enforcement& /*enforcement*/) override {}
 
   void Deliver(absl::StatusOr<v1::Result> result) override {
     const grpc::Status status = ToGrpcStatus(result.status());
