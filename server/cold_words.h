@@ -17,7 +17,8 @@
 namespace cordon::server {
 
 // Looks at the language's source file, and at the files with one of its
-// extensions, for whole words: letters, digits and underscores of ASCII.
+// extensions, for whole words: letters, digits and underscores of ASCII. More
+// than a mebibyte is not looked at, and counts as if it had one.
 bool NamesColdWord(const LanguageConfig& language,
                    const std::vector<sandbox::InputFile>& files);
 

@@ -191,6 +191,11 @@ class Checker {
              "\"warm\" needs a \"run.argv\" of an interpreter and {source}, "
              "and nothing to compile");
     }
+    if (config_.warm().cold_words().empty()) {
+      Report("warm",
+             "\"cold_words\" must name what tells a fork from an interpreter "
+             "that was started; python.textproto has Python's");
+    }
   }
 
   void CheckLimits(const v1::Limits& limits, absl::string_view field) {

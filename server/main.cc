@@ -231,7 +231,7 @@ void LogWarmStart(sandbox::Sandbox& sandbox, const ServerFlags& flags) {
   for (const sandbox::WarmProfile& profile : flags.sandbox.warm_profiles) {
     const absl::Status state = sandbox.WarmState(profile.name);
     if (!state.ok()) {
-      spdlog::warn("runs of {} are all started anew: {}", profile.name,
+      spdlog::warn("runs of {} are started anew for now: {}", profile.name,
                    std::string(state.message()));
     }
   }

@@ -27,7 +27,8 @@
 namespace cordon::sandbox {
 namespace {
 
-// Importing large modules on a busy machine takes a while.
+// Importing large modules on a busy machine takes a while. Runs are executed
+// meanwhile.
 constexpr absl::Duration kStartPatience = absl::Seconds(60);
 // Longer than that no fork takes to begin, unless somebody has stopped it.
 constexpr absl::Duration kBeginPatience = absl::Seconds(10);
@@ -126,7 +127,7 @@ void EndLostFork(int socket) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<WarmTemplate>> WarmTemplate::Start(
-    const TemplateProgram& program, LiveGroups* groups) {
+    const TemplateProgram& program, LiveGroups* groups, int stop) {
   absl::StatusOr<SocketPair> control = MakeSocketPair();
   if (!control.ok()) return control.status();
   std::unique_ptr<WarmTemplate> made(new WarmTemplate());
@@ -135,14 +136,11 @@ absl::StatusOr<std::unique_ptr<WarmTemplate>> WarmTemplate::Start(
   if (!spawned.ok()) return spawned;
   made->group_.Enter(made->pid_);
   control->other.Reset();
-  SetReceiveTimeout(control->own.get(), kStartPatience);
-  ForkReport ready = {};
-  UniqueFd none;
-  if (!ReceiveMessage(control->own.get(), &ready, sizeof(ready), none)) {
+  const absl::Status ready = made->AwaitReady(control->own.get(), stop);
+  if (!ready.ok()) {
     kill(made->pid_, SIGKILL);
-    return absl::UnavailableError(absl::StrCat("no template of ",
-                                               program.argv[0], ": ",
-                                               LastLine(made->words_.get())));
+    return absl::UnavailableError(absl::StrCat(
+        "no template of ", program.argv[0], ": ", ready.message()));
   }
   made->words_.Reset();
   made->control_ = std::move(control->own);
@@ -176,6 +174,33 @@ absl::Status WarmTemplate::Spawn(const TemplateProgram& program, int own_end) {
   }
   pidfd_.Reset(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
   return absl::OkStatus();
+}
+
+absl::Status WarmTemplate::AwaitReady(int control, int stop) {
+  pollfd awaited[] = {{control, POLLIN, 0}, {stop, POLLIN, 0}};
+  const int timeout =
+      static_cast<int>(absl::ToInt64Milliseconds(kStartPatience));
+  int changed;
+  do {
+    changed = poll(awaited, 2, timeout);
+  } while (changed < 0 && errno == EINTR);
+  if (changed == 0) {
+    return absl::UnavailableError(absl::StrCat(
+        "it was not ready within ", absl::FormatDuration(kStartPatience)));
+  }
+  if (awaited[1].revents != 0) {
+    return absl::UnavailableError("nobody waits for it any more");
+  }
+  ForkReport ready = {};
+  UniqueFd none;
+  if (ReceiveMessage(control, &ready, sizeof(ready), none)) {
+    return absl::OkStatus();
+  }
+  // Or what it prints may have no end.
+  kill(pid_, SIGKILL);
+  const std::string words = LastLine(words_.get());
+  return absl::UnavailableError(words.empty() ? "it ended without a word"
+                                              : words);
 }
 
 WarmTemplate::~WarmTemplate() {

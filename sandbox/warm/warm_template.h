@@ -41,10 +41,10 @@ struct SocketPair;
 
 class WarmTemplate {
  public:
-  // Waits until it serves. UNAVAILABLE with what it printed when it does not.
-  // `groups` may be null.
+  // Waits until it serves. UNAVAILABLE with what it printed when it does not,
+  // or once `stop` is readable, an eventfd(2). `groups` may be null.
   static absl::StatusOr<std::unique_ptr<WarmTemplate>> Start(
-      const TemplateProgram& program, LiveGroups* groups);
+      const TemplateProgram& program, LiveGroups* groups, int stop);
   // Ends it. Forks that it has made go on.
   ~WarmTemplate();
   WarmTemplate(const WarmTemplate&) = delete;
@@ -74,6 +74,7 @@ class WarmTemplate {
  private:
   WarmTemplate() = default;
   absl::Status Spawn(const TemplateProgram& program, int own_end);
+  absl::Status AwaitReady(int control, int stop);
   // Who has it talks to the template, and nobody else does. False when somebody
   // had it for too long, or the template does not answer.
   bool Take(absl::Duration patience) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -3,6 +3,7 @@
 #include "sandbox/warm/warm_templates.h"
 
 #include <poll.h>
+#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -40,7 +41,7 @@ uint64_t OwnMemory(pid_t pid) {
 
 WarmTemplates::WarmTemplates(std::vector<WarmProfile> profiles,
                              LiveGroups* groups)
-    : groups_(groups) {
+    : groups_(groups), stop_(eventfd(0, EFD_CLOEXEC)) {
   absl::MutexLock lock(&mutex_);
   for (WarmProfile& profile : profiles) {
     Slot slot;
@@ -53,7 +54,7 @@ WarmTemplates::WarmTemplates(std::vector<WarmProfile> profiles,
   }
   if (slots_.empty()) return;
   thread_ = std::thread([this] { Supervise(); });
-  mutex_.Await(absl::Condition(&begun_));
+  mutex_.AwaitWithTimeout(absl::Condition(&begun_), kAwaited);
 }
 
 WarmTemplates::~WarmTemplates() {
@@ -61,6 +62,7 @@ WarmTemplates::~WarmTemplates() {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
   }
+  eventfd_write(stop_.get(), 1);
   if (thread_.joinable()) thread_.join();
 }
 
@@ -120,7 +122,7 @@ WarmTemplates::Slot* WarmTemplates::NextToStart() {
 // profile or what is there.
 void WarmTemplates::Start(Slot& slot) {
   absl::StatusOr<std::shared_ptr<WarmTemplate>> started =
-      WarmTemplate::Start(PythonTemplate(slot.profile), groups_);
+      WarmTemplate::Start(PythonTemplate(slot.profile), groups_, stop_.get());
   if (started.ok() && OwnMemory((*started)->pid()) > kMostMemoryBytes) {
     started = absl::UnavailableError(absl::StrCat(
         "its template takes more than ", kMostMemoryBytes, " bytes of memory"));

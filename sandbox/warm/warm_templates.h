@@ -25,6 +25,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "sandbox/base/unique_fd.h"
 #include "sandbox/keeper/live_groups.h"
 #include "sandbox/launch/launcher.h"
 #include "sandbox/warm/template_program.h"
@@ -39,11 +40,13 @@ class WarmTemplates {
   static constexpr absl::Duration kOldest = absl::Minutes(10);
   // One that has lost so many forks in a row is as good as dead.
   static constexpr int kMostLostForks = 16;
+  // A server does not begin later than that because of its templates.
+  static constexpr absl::Duration kAwaited = absl::Seconds(10);
   // Of a template's own memory: a profile that takes more has none.
   static constexpr uint64_t kMostMemoryBytes = uint64_t{512} << 20;
 
-  // Waits until each template serves, or could not be started. `groups` may be
-  // null; outlives this.
+  // Waits until each template serves, or could not be started, or kAwaited is
+  // over. `groups` may be null; outlives this.
   WarmTemplates(std::vector<WarmProfile> profiles, LiveGroups* groups);
   ~WarmTemplates();
   WarmTemplates(const WarmTemplates&) = delete;
@@ -78,6 +81,8 @@ class WarmTemplates {
   bool AwaitChange() ABSL_LOCKS_EXCLUDED(mutex_);
 
   LiveGroups* const groups_;
+  // eventfd(2): ends the wait for a template that starts.
+  const UniqueFd stop_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool begun_ ABSL_GUARDED_BY(mutex_) = false;

@@ -1,5 +1,5 @@
-// Nothing is left behind: ten thousand runs one after the other, and two
-// hundred at once.
+// Nothing is left behind: ten thousand runs one after the other, two hundred at
+// once, and more forks than a template serves.
 
 #include <atomic>
 #include <filesystem>
@@ -108,6 +108,29 @@ TEST(Leak, TenThousandRunsLeaveNothingBehind) {
   RecordProperty("resident_kib_before",
                  static_cast<int>(before.resident >> 10));
   RecordProperty("resident_kib_after", static_cast<int>(resident >> 10));
+}
+
+// Longer than a template serves (warm_templates.h).
+TEST(Leak, ForksOfTemplatesLeaveNothingBehind) {
+  constexpr int kForks = 600;
+  ServerProcess server({"--log_level=warn"});
+  TestClient client(server.address());
+  int forks = 0;
+  const auto run = [&] {
+    for (int i = 0; i < kForks; ++i) {
+      const v1::Result result = client.Run(SourceRequest("python", "print(1)"));
+      ASSERT_EQ(result.outcome(), v1::EXITED) << result.message();
+      ASSERT_EQ(result.stdout(), "1\n");
+      forks += result.usage().warm() ? 1 : 0;
+    }
+  };
+  run();
+  const Footprint before = AtRest(server);
+  run();
+  run();
+  EXPECT_GT(forks, kForks);
+  ExpectSame(before, server);
+  EXPECT_LT(ResidentBytesOf(server.pid()), before.resident + kResidentSlack);
 }
 
 TEST(Leak, TwoHundredRunsAtOnceLeaveNothingBehind) {

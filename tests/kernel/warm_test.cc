@@ -32,6 +32,7 @@ namespace {
 
 using sandbox::ExecutionSpec;
 using sandbox::OutcomeKind;
+using sandbox::WarmProfile;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -314,6 +315,16 @@ TEST_F(Warm, AModuleBesideTheProgramIsWhatItImports) {
   EXPECT_FALSE(Forks(spec, "5\n"));
   spec.files.back() = {"json/__init__.py", "mine = 6\n"};
   EXPECT_FALSE(Forks(spec, "6\n"));
+  spec = WarmSpec(
+      "import sys\nsys.path.insert(0, 'deep/er')\n"
+      "import json\nprint(json.mine)");
+  spec.files.push_back({"deep/er/json.py", "mine = 9\n"});
+  EXPECT_FALSE(Forks(spec, "9\n"));
+  spec = WarmSpec(
+      "import sys\nsys.path.insert(0, 'deep/er')\n"
+      "import other\nprint(other.mine)");
+  spec.files.push_back({"deep/er/other.py", "mine = 10\n"});
+  EXPECT_TRUE(Forks(spec, "10\n"));
   spec = WarmSpec("import other\nprint(other.mine)");
   spec.files.push_back({"other.py", "mine = 7\n"});
   EXPECT_TRUE(Forks(spec, "7\n"));
@@ -440,6 +451,22 @@ TEST_F(Warm, NumpyComputesInAFork) {
       "import numpy as np\nprint(np.random.random(), "
       "np.random.default_rng().random())";
   EXPECT_NE(RunForked(draw), RunForked(draw));
+}
+
+// Neither by who starts nor by who stops: the test's time would be over.
+TEST_F(Warm, OneThatDoesNotBeginIsNotWaitedForLong) {
+  fixture_.reset();
+  const std::string path = ::testing::TempDir() + "/sleeps";
+  std::ofstream(path) << "#!/bin/sh\nexec sleep 1000\n";
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  WarmProfile profile = PythonProfile({});
+  profile.interpreter = path;
+  fixture_ = std::make_unique<SandboxFixture>(
+      FixtureOptions{.warm_profiles = {profile}});
+  EXPECT_THAT(fixture_->sandbox().WarmState("python").message(),
+              ::testing::HasSubstr("has not started yet"));
+  EXPECT_FALSE(Forks(WarmSpec("print(1)"), "1\n"));
+  fixture_.reset();
 }
 
 TEST_F(Warm, NoneOutlivesItsSandbox) {

@@ -13,6 +13,7 @@ using testing::BashRequest;
 using testing::CommandRequest;
 using testing::PythonRequest;
 using testing::SetDuration;
+using testing::SourceRequest;
 
 using Check =
     std::function<std::string(const std::string& id, const v1::Result& result)>;
@@ -131,6 +132,14 @@ std::vector<SoakCase> BenignCases() {
          return PythonRequest(absl::StrCat("print('", id, "')"));
        },
        PrintsItsId(0)},
+      {"python as a fork", 10,
+       [](const std::string& id) {
+         return SourceRequest("python", absl::StrCat("import json, random\n"
+                                                     "random.random()\n"
+                                                     "print('",
+                                                     id, "')\n"));
+       },
+       PrintsItsId(0)},
       {"a file system of its own", 8,
        [](const std::string& id) {
          return WithVirtualFilesystem(BashRequest(absl::StrCat(
@@ -177,6 +186,34 @@ std::vector<SoakCase> HostileCases(const std::string& mark) {
          return request;
        },
        Ends(v1::MEMORY_LIMIT)},
+      {"fills memory as a fork", 1,
+       [](const std::string&) {
+         v1::ExecuteRequest request = SourceRequest(
+             "python", "x = [bytearray(1 << 20) for i in range(512)]");
+         request.mutable_limits()->set_memory_bytes(uint64_t{48} << 20);
+         return request;
+       },
+       Ends(v1::MEMORY_LIMIT)},
+      {"spins as a fork", 1,
+       [](const std::string&) {
+         v1::ExecuteRequest request =
+             SourceRequest("python", "while True: pass");
+         SetDuration(request.mutable_limits()->mutable_cpu_time(),
+                     absl::Milliseconds(50));
+         return request;
+       },
+       Ends(v1::CPU_TIME_LIMIT)},
+      {"leaves a child of a fork", 1,
+       [mark](const std::string&) {
+         return SourceRequest(
+             "python", absl::StrCat("import os, sys\n"
+                                    "if os.fork() == 0: os.execv('/bin/bash', "
+                                    "['",
+                                    mark,
+                                    "', '-c', 'sleep 1000'])\n"
+                                    "os.kill(os.getpid(), 9)\n"));
+       },
+       Ends(v1::SIGNALED)},
       {"kills itself", 2,
        [](const std::string&) { return BashRequest("kill -9 $$"); },
        Ends(v1::SIGNALED)},

@@ -132,8 +132,15 @@ def start_differs():
             return True
     except OSError:
         return True
-    return any(name == ".local" or name.partition(".")[0] in imported
-               for name in os.listdir("."))
+    return ".local" in os.listdir(".") or has_imported(".")
+
+
+def has_imported(directory):
+    """Whether there is a file or a directory, at any depth, by the name of a module
+    that was imported: the program may add its place to sys.path."""
+    return any(entry.name.partition(".")[0] in imported or
+               entry.is_dir(follow_symlinks=False) and has_imported(entry.path)
+               for entry in os.scandir(directory))
 
 
 def is_script(arguments):

@@ -106,11 +106,14 @@ TEST(LanguageSetTest, APrecompiledHeaderHasWhatItsCompilerNeeds) {
 }
 
 TEST(LanguageSetTest, WarmTakesAnInterpreterAndASource) {
-  const std::string warm = absl::StrCat(kRuby, "warm { modules: \"json\" }\n");
+  const std::string warm = absl::StrCat(
+      kRuby, "warm { modules: \"json\" cold_words: \"ObjectSpace\" }\n");
   EXPECT_TRUE(ParseLanguage({"f", warm}).ok()) << ErrorOf(warm);
   EXPECT_THAT(ErrorOf(absl::StrCat(
                   warm, "compile { argv: [\"/usr/bin/cc\", \"{source}\"] }\n")),
               HasSubstr("\"warm\" needs"));
+  EXPECT_THAT(ErrorOf(absl::StrCat(kRuby, "warm { modules: \"json\" }\n")),
+              HasSubstr("\"cold_words\" must name"));
 }
 
 TEST(LanguageSetTest, ALaterLayerReplacesByName) {

@@ -400,10 +400,21 @@ TEST(RequestValidatorTest, AProgramThatCouldTellAForkIsStartedAnew) {
   EXPECT_EQ(profile_of("def __del__(self): pass", "b.py", ""), "");
   EXPECT_EQ(profile_of("import sys; sys.modules['re']", "b.py", ""), "");
   EXPECT_EQ(profile_of("math.gcd(1, 2); _gc; gc_; gc1", "b.py", ""), "python");
+  EXPECT_EQ(profile_of("collections.abc.Sized", "b.py", ""), "");
+  EXPECT_EQ(profile_of("x(collections.abc)", "b.py", ""), "");
+  EXPECT_EQ(profile_of("import collections.abc", "b.py", ""), "python");
+  EXPECT_EQ(profile_of("from collections.abc import Sized", "b.py", ""),
+            "python");
+  EXPECT_EQ(profile_of("collections.abcd; mycollections.abc", "b.py", ""),
+            "python");
   EXPECT_EQ(profile_of("import b", "b.py", "import gc"), "");
   EXPECT_EQ(profile_of("import b", "a/b.py", "import gc"), "");
   EXPECT_EQ(profile_of("import b", "b.txt", "import gc"), "python");
   EXPECT_EQ(profile_of("import b", "bpy", "import gc"), "python");
+  const std::string large((size_t{1} << 20) - 3, 'a');
+  EXPECT_EQ(profile_of("a=1", "b.py", large), "python");
+  EXPECT_EQ(profile_of("a=12", "b.py", large), "");
+  EXPECT_EQ(profile_of("a=12", "b.txt", large), "python");
 }
 
 TEST(RequestValidatorTest, ExplicitDefaultsAreSupported) {
