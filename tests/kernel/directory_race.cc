@@ -16,9 +16,28 @@
 #include "gtest/gtest.h"
 #include "sandbox/base/unique_fd.h"
 #include "tests/kernel/virtual_run.h"
+#include "tests/support/process_view.h"
 
 namespace cordon::testing {
 namespace {
+
+// Of an earlier run, whose directory is removed a moment after its result: to
+// swap them there would keep it there.
+bool AreSomewhere(const SwappedNames& names) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  for (fs::directory_iterator
+           run(SharedSandbox().state_directory() + "/runs", error),
+       end;
+       !error && run != end; run.increment(error)) {
+    std::error_code unseen;
+    if (fs::exists(
+            fs::symlink_status(run->path() / "tmp" / names.one, unseen))) {
+      return true;
+    }
+  }
+  return false;
+}
 
 // In each run there is, until one of the two is gone.
 void Swap(const SwappedNames& names, const std::atomic<bool>& over) {
@@ -68,6 +87,7 @@ std::shared_ptr<RecordingObserver> RunSwapping(const Race& race,
   Race complete = race;
   // Last, so that nothing is swapped before.
   complete.setup += "if (symlink(OUTSIDE, \"/tmp/away\")) return 9;\n";
+  EXPECT_TRUE(Eventually([&] { return !AreSomewhere(names); }));
   std::atomic<bool> over = false;
   std::thread swapper([&] {
     while (!over) Swap(names, over);
