@@ -568,9 +568,8 @@ void Execution::Finish(absl::StatusOr<Outcome> outcome) {
   // Who compiles may hold on to this object for as long as that takes.
   spec_ = ExecutionSpec();
   compile_key_ = std::string();
-  JanitorQueue* const janitor = context_->janitor;
   std::exchange(observer_, nullptr)->OnFinished(std::move(outcome));
-  if (give_back) janitor->Submit(std::move(give_back));
+  if (give_back) context_->janitor->Submit(std::move(give_back));
 }
 
 }  // namespace cordon::sandbox

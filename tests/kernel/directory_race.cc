@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -21,34 +22,35 @@
 namespace cordon::testing {
 namespace {
 
-// Of an earlier run, whose directory is removed a moment after its result: to
-// swap them there would keep it there.
-bool AreSomewhere(const SwappedNames& names) {
+// What each run has as /tmp, on the host.
+std::vector<std::filesystem::path> TemporaryDirectories() {
   namespace fs = std::filesystem;
+  std::vector<fs::path> directories;
   std::error_code error;
   for (fs::directory_iterator
            run(SharedSandbox().state_directory() + "/runs", error),
        end;
        !error && run != end; run.increment(error)) {
+    directories.push_back(run->path() / "tmp");
+  }
+  return directories;
+}
+
+// Of an earlier run, whose directory is removed a moment after its result: to
+// swap them there would keep it there.
+bool AreSomewhere(const SwappedNames& names) {
+  for (const std::filesystem::path& directory : TemporaryDirectories()) {
     std::error_code unseen;
-    if (fs::exists(
-            fs::symlink_status(run->path() / "tmp" / names.one, unseen))) {
-      return true;
-    }
+    if (exists(symlink_status(directory / names.one, unseen))) return true;
   }
   return false;
 }
 
 // In each run there is, until one of the two is gone.
 void Swap(const SwappedNames& names, const std::atomic<bool>& over) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  for (fs::directory_iterator
-           run(SharedSandbox().state_directory() + "/runs", error),
-       end;
-       !error && run != end; run.increment(error)) {
+  for (const std::filesystem::path& path : TemporaryDirectories()) {
     const sandbox::UniqueFd directory(
-        open((run->path() / "tmp").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     while (directory.valid() && !over &&
            renameat2(directory.get(), names.one.c_str(), directory.get(),
                      names.other.c_str(), RENAME_EXCHANGE) == 0) {

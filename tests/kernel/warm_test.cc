@@ -453,11 +453,13 @@ TEST_F(Warm, NumpyComputesInAFork) {
   EXPECT_NE(RunForked(draw), RunForked(draw));
 }
 
-// Neither by who starts nor by who stops: the test's time would be over.
+// Neither by who starts nor by who stops: it would have come to its end.
 TEST_F(Warm, OneThatDoesNotBeginIsNotWaitedForLong) {
   fixture_.reset();
   const std::string path = ::testing::TempDir() + "/sleeps";
-  std::ofstream(path) << "#!/bin/sh\nexec sleep 1000\n";
+  const std::string ended = path + ".ended";
+  std::ofstream(path) << "#!/usr/bin/python3\nimport time\ntime.sleep(40)\n"
+                      << "open('" << ended << "', 'w')\n";
   std::filesystem::permissions(path, std::filesystem::perms::owner_all);
   WarmProfile profile = PythonProfile({});
   profile.interpreter = path;
@@ -467,6 +469,7 @@ TEST_F(Warm, OneThatDoesNotBeginIsNotWaitedForLong) {
               ::testing::HasSubstr("has not started yet"));
   EXPECT_FALSE(Forks(WarmSpec("print(1)"), "1\n"));
   fixture_.reset();
+  EXPECT_FALSE(std::filesystem::exists(ended));
 }
 
 TEST_F(Warm, NoneOutlivesItsSandbox) {

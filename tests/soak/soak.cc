@@ -182,6 +182,7 @@ class Soak {
   std::mutex mutex_;
   std::string address_;
   int starts_ = 1;
+  std::atomic<int> forks_ = 0;
 };
 
 // Again, until an attempt was not interrupted by the server's death.
@@ -192,6 +193,7 @@ void Soak::RunOne(const std::string& id, const SoakCase& one) {
     v1::Result result;
     const grpc::Status status = client.TryRun(one.request(id), &result);
     if (status.ok()) {
+      if (result.usage().warm()) ++forks_;
       const std::string error = one.check(id, result);
       if (!error.empty()) ledger_.Wrong(absl::StrCat(one.name, ": ", error));
       ledger_.Done(one.name);
@@ -315,6 +317,8 @@ int Soak::Run() {
   std::printf("server: %lu KiB -> %lu KiB, %d -> %d descriptors, %d armed\n",
               resident >> 10, resident_now >> 10, descriptors, descriptors_now,
               armed);
+  std::printf("%d runs were forks of a template\n", forks_.load());
+  Expect(forks_ > 0, "no run was a fork");
   Expect(resident_now < resident + kResidentSlack, "resident memory grows");
   Expect(descriptors_now < descriptors + kDescriptorSlack,
          "descriptors are left open");

@@ -206,12 +206,13 @@ std::vector<SoakCase> HostileCases(const std::string& mark) {
       {"leaves a child of a fork", 1,
        [mark](const std::string&) {
          return SourceRequest(
-             "python", absl::StrCat("import os, sys\n"
-                                    "if os.fork() == 0: os.execv('/bin/bash', "
-                                    "['",
-                                    mark,
-                                    "', '-c', 'sleep 1000'])\n"
-                                    "os.kill(os.getpid(), 9)\n"));
+             "python",
+             absl::StrCat("import os, time\n"
+                          "if os.fork() == 0: os.execv('/bin/sleep', ['",
+                          mark,
+                          "', '1000'])\n"
+                          "time.sleep(.02)\n"
+                          "os.kill(os.getpid(), 9)\n"));
        },
        Ends(v1::SIGNALED)},
       {"kills itself", 2,
