@@ -1,6 +1,6 @@
-"""Runs the module $TEST_MODULE of CPython's tests, inside a run, and prints a
-line for each case: "case ID passed|skipped|failed", with the log of a failed
-one before it."""
+"""Runs $TEST_CASES, a module of CPython's tests or one of its cases, inside a
+run, and prints a line for each case: "case ID passed|skipped|failed", with the
+log of a failed one before it."""
 
 import os
 import sys
@@ -45,12 +45,12 @@ class Result(unittest.TestResult):
 def main():
     support.use_resources = []
     support.verbose = False
-    module = "test." + os.environ["TEST_MODULE"]
+    name = os.environ["TEST_CASES"]
     try:
-        suite = unittest.defaultTestLoader.loadTestsFromName(module)
+        suite = unittest.defaultTestLoader.loadTestsFromName(name)
     except unittest.SkipTest as reason:
         # The module finds that what it tests does not work here.
-        OUT.write(f"log of {module}\n{reason}\nend of log\ncase {module} failed\n")
+        OUT.write(f"log of {name}\n{reason}\nend of log\ncase {name} failed\n")
     else:
         suite.run(Result())
     OUT.write("came to its end\n")
