@@ -89,8 +89,8 @@ void Supervision::ReapGroup() {
     if (peek != 0) {  // ECHILD: none is left, and none can come.
       group_.Leave();
       all_reaped_ = true;
-      Close(leader_);
       FinishIfDrained();
+      Close(leader_);
       return;
     }
     if (info.si_pid == 0) break;  // Some are left; none is ready.
@@ -196,13 +196,14 @@ void Supervision::FinishIfDrained() {
   if (!paths_stopped_) return;  // The thread's last event comes back here.
   if (!DiskIsKnown()) return;   // OnDiskMeasured does.
   finished_ = true;
-  for (Source* source : {&listener_, &stdout_.source, &stderr_.source}) {
-    Close(*source);
-  }
   if (failure_.ok()) {
     observer_->OnStepFinished(MakeOutcome());
   } else {
     observer_->OnStepFinished(failure_);
+  }
+  // The result is not kept waiting for this: the kernel frees the filter.
+  for (Source* source : {&listener_, &stdout_.source, &stderr_.source}) {
+    Close(*source);
   }
   // Events of this round may still name this object.
   loop_->Post([self = std::move(self_)] {});
