@@ -1,5 +1,6 @@
 // The doors are Start, Cancel and ResumeOutput. Read on in the order of a run:
-// Begin, LaunchStep, AwaitStart, Supervise, OnStepFinished, Collect, Finish.
+// Begin, LaunchStep, AwaitStart, OnLaunched, Supervise, OnStepFinished,
+// Collect, Finish.
 
 #include "sandbox/execution.h"
 
@@ -73,6 +74,13 @@ std::set<std::string> PathsIn(const std::string& directory) {
   return paths;
 }
 
+// For the thread that calls Start, which must not be kept: most that it writes
+// into files, and what making one counts as.
+constexpr size_t kFewBytes = 64 << 10;
+constexpr size_t kFileCost = 4 << 10;
+// How long it waits for a program to start, which takes a fraction of that.
+constexpr absl::Duration kCallersPatience = absl::Milliseconds(1);
+
 absl::Status Cancelled() {
   return absl::CancelledError("the run was cancelled");
 }
@@ -89,9 +97,12 @@ Execution::Execution(const ExecutionContext* context, EventLoop* loop,
       observer_(std::move(observer)),
       phase_(spec_.compile.has_value() ? Phase::kCompile : Phase::kProgram) {}
 
-void Execution::Start() {
+void Execution::Start(StartOn thread) {
   self_ = shared_from_this();
-  context_->launches->Submit([this](LaunchThread&) { Begin(); });
+  on_callers_thread_ =
+      thread == StartOn::kCallersThread && TakeReadyWorkspace();
+  if (on_callers_thread_) return Begin();
+  OnLaunchThread([this] { Begin(); });
 }
 
 void Execution::Cancel() {
@@ -126,15 +137,19 @@ const RunPolicy& Execution::CurrentPolicy() const {
   return context_->policies->For(choice);
 }
 
-// A fork of a template starts in the run's home and under the usual policy, as
-// a child that was armed ahead does. Anything else is executed.
+// Starts in its home and under the usual policy, as the children do that were
+// armed ahead.
+bool Execution::IsUsual() const {
+  return !spec_.compile.has_value() &&
+         spec_.program.working_directory.empty() &&
+         spec_.filesystem == Filesystem::kHost &&
+         spec_.audit == AuditScope::kWrites &&
+         spec_.network.access == NetworkAccess::kNone;
+}
+
+// As a fork of a template. Anything else is executed.
 bool Execution::MayStartWarm() const {
-  const bool usual = !spec_.compile.has_value() &&
-                     spec_.program.working_directory.empty() &&
-                     spec_.filesystem == Filesystem::kHost &&
-                     spec_.audit == AuditScope::kWrites &&
-                     spec_.network.access == NetworkAccess::kNone;
-  if (!usual || spec_.warm_profile.empty()) return false;
+  if (!IsUsual() || spec_.warm_profile.empty()) return false;
   for (const WarmProfile& profile : context_->options->warm_profiles) {
     if (profile.name != spec_.warm_profile) continue;
     return StartsAlike(profile, spec_.program.environment);
@@ -146,7 +161,26 @@ WorkspaceKind Execution::Kind() const {
   return {view_, spec_.filesystem, MayStartWarm() ? spec_.warm_profile : ""};
 }
 
-// ------------------------------------------------------- on a launch thread
+// Whether the run has all that can be made ahead, and little else to do before
+// it starts.
+bool Execution::TakeReadyWorkspace() {
+  size_t bytes = spec_.files.size() * kFileCost;
+  for (const InputFile& file : spec_.files) bytes += file.content.size();
+  if (!IsUsual() || bytes > kFewBytes) return false;
+  const WorkspaceKind kind = Kind();
+  workspace_ = context_->workspaces->TakeReady(kind);
+  if (!workspace_.has_value()) return false;
+  return kind.warm_profile.empty() ? workspace_->child.has_value()
+                                   : workspace_->fork.has_value();
+}
+
+void Execution::OnLaunchThread(absl::AnyInvocable<void()> work) {
+  on_callers_thread_ = false;
+  context_->launches->Submit(
+      [work = std::move(work)](LaunchThread&) mutable { work(); });
+}
+
+// --------------------------- on a launch thread, or the one that called Start
 
 void Execution::Begin() {
   if (cancelled()) return Finish(Cancelled());
@@ -229,9 +263,11 @@ void Execution::KeepCompiled() {
 }
 
 absl::Status Execution::FillWorkspace() {
-  absl::StatusOr<ReadyWorkspace> ready = context_->workspaces->Take(Kind());
-  if (!ready.ok()) return ready.status();
-  workspace_ = *std::move(ready);
+  if (!workspace_.has_value()) {
+    absl::StatusOr<ReadyWorkspace> ready = context_->workspaces->Take(Kind());
+    if (!ready.ok()) return ready.status();
+    workspace_ = *std::move(ready);
+  }
   if (context_->workspaces->IsShort(Kind())) {
     context_->janitor->Submit(
         [workspaces = context_->workspaces, kind = Kind()](Janitor&) mutable {
@@ -351,23 +387,35 @@ absl::Status Execution::OrderNew() {
 void Execution::LaunchStep() {
   if (cancelled()) return Finish(Cancelled());
   absl::Status status = Prepare();
-  if (status.ok() && !OrderWarm() && !OrderAhead()) status = OrderNew();
   if (!status.ok()) return Finish(std::move(status));
-  AwaitStart();
+  if (OrderWarm() || OrderAhead()) return AwaitStart();
+  LaunchNew();
 }
 
 void Execution::AwaitStart() {
   warm_ = fork_.has_value();
+  if (on_callers_thread_ && !(warm_ ? fork_->StartsWithin(kCallersPatience)
+                                    : child_->StartsWithin(kCallersPatience))) {
+    return OnLaunchThread([this] { AwaitStart(); });
+  }
   absl::StatusOr<LaunchResult> result =
       warm_ ? fork_->AwaitStart(*program_) : child_->AwaitStart(*program_);
   fork_.reset();
   // Killed while it waited for its order.
-  if (absl::IsUnavailable(result.status())) {
-    absl::Status status = OrderNew();
-    if (!status.ok()) return Finish(std::move(status));
-    warm_ = false;
-    result = child_->AwaitStart(*program_);
-  }
+  if (absl::IsUnavailable(result.status())) return LaunchNew();
+  OnLaunched(std::move(result));
+}
+
+// A child dies with the thread that armed it, so that is one of the sandbox.
+void Execution::LaunchNew() {
+  if (on_callers_thread_) return OnLaunchThread([this] { LaunchNew(); });
+  warm_ = false;
+  absl::Status status = OrderNew();
+  if (!status.ok()) return Finish(std::move(status));
+  OnLaunched(child_->AwaitStart(*program_));
+}
+
+void Execution::OnLaunched(absl::StatusOr<LaunchResult> result) {
   child_.reset();
   program_.reset();
   if (!result.ok()) return Finish(result.status());

@@ -3,7 +3,8 @@
 //
 // It goes back and forth between two kinds of thread: what may block (making
 // the directory, launching, collecting) happens on a launch thread, what must
-// not (events of the running program) on a supervisor's loop. Each hands over
+// not (events of the running program) on a supervisor's loop. A run with all
+// made ready begins on the thread that calls Start (StartOn). Each hands over
 // to the next exactly once, so that no lock is needed but for Cancel and
 // ResumeOutput, which come from anywhere.
 
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -73,7 +75,7 @@ class Execution : public Run,
   ~Execution() override = default;
 
   // Keeps the object alive until OnFinished.
-  void Start();
+  void Start(StartOn thread);
 
   void Cancel() override;
   void ResumeOutput() override;
@@ -88,6 +90,8 @@ class Execution : public Run,
 
   Step& CurrentStep();
   const RunPolicy& CurrentPolicy() const;
+  bool TakeReadyWorkspace();
+  void OnLaunchThread(absl::AnyInvocable<void()> work);
   void Begin();
   absl::Status FillWorkspace();
   void MakeNetwork();
@@ -98,6 +102,7 @@ class Execution : public Run,
   void KeepCompiled();
   void LaunchStep();
   absl::Status Prepare();
+  bool IsUsual() const;
   bool MayStartWarm() const;
   WorkspaceKind Kind() const;
   bool OrderWarm();
@@ -105,6 +110,8 @@ class Execution : public Run,
   absl::Status OrderNew();
   absl::StatusOr<ArmedChild> ArmChild();
   void AwaitStart();
+  void LaunchNew();
+  void OnLaunched(absl::StatusOr<LaunchResult> result);
   void Supervise(RunningChild child);
   Outcome StartFailed(const StartFailure& failure) const;
   void OnCompiled(Outcome outcome);
@@ -123,6 +130,8 @@ class Execution : public Run,
   // From Start to Finish.
   std::shared_ptr<Execution> self_;
   Phase phase_;
+  // It begins on the thread that called Start, which must not be kept.
+  bool on_callers_thread_ = false;
   bool started_ = false;
   std::optional<ReadyWorkspace> workspace_;
   // Of a run with a file system of its own, until its program is supervised.

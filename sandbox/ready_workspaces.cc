@@ -30,21 +30,24 @@ ReadyWorkspaces::~ReadyWorkspaces() {
 
 absl::StatusOr<ReadyWorkspace> ReadyWorkspaces::Take(
     const WorkspaceKind& kind) {
-  {
-    absl::MutexLock lock(&mutex_);
-    Stock& stock = stocks_[kind];
-    if (!stock.ready.empty()) {
-      ReadyWorkspace workspace = std::move(stock.ready.front());
-      stock.ready.pop_front();
-      NoteTaken(stock, workspace);
-      return workspace;
-    }
-  }
+  std::optional<ReadyWorkspace> ready = TakeReady(kind);
+  if (ready.has_value()) return *std::move(ready);
   absl::StatusOr<ReadyWorkspace> made = Make(kind);
   if (!made.ok()) return made;
   absl::MutexLock lock(&mutex_);
   NoteTaken(stocks_[kind], *made);
   return made;
+}
+
+std::optional<ReadyWorkspace> ReadyWorkspaces::TakeReady(
+    const WorkspaceKind& kind) {
+  absl::MutexLock lock(&mutex_);
+  Stock& stock = stocks_[kind];
+  if (stock.ready.empty()) return std::nullopt;
+  ReadyWorkspace workspace = std::move(stock.ready.front());
+  stock.ready.pop_front();
+  NoteTaken(stock, workspace);
+  return workspace;
 }
 
 void ReadyWorkspaces::NoteTaken(Stock& stock, ReadyWorkspace& workspace) const {

@@ -93,6 +93,10 @@ class ReadyWorkspaces {
   absl::StatusOr<ReadyWorkspace> Take(const WorkspaceKind& kind)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // The same, but only from the stock.
+  std::optional<ReadyWorkspace> TakeReady(const WorkspaceKind& kind)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
   // What the children in the stock are armed with.
   const RunPolicy& PolicyAhead(Filesystem filesystem) const {
     return policies_->For({.filesystem = filesystem});

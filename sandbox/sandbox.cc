@@ -95,7 +95,8 @@ class SandboxImpl : public Sandbox {
   absl::Status Initialize();
 
   std::shared_ptr<Run> Start(ExecutionSpec spec,
-                             std::shared_ptr<RunObserver> observer) override;
+                             std::shared_ptr<RunObserver> observer,
+                             StartOn thread) override;
 
   const HostFeatures& host() const override { return host_; }
   const Enforcement& enforcement() const override { return enforcement_; }
@@ -205,7 +206,8 @@ absl::StatusOr<std::shared_ptr<const ViewRuleset>> SandboxImpl::ViewFor(
 // An error before the run begins is reported as every other, on a thread of the
 // sandbox.
 std::shared_ptr<Run> SandboxImpl::Start(ExecutionSpec spec,
-                                        std::shared_ptr<RunObserver> observer) {
+                                        std::shared_ptr<RunObserver> observer,
+                                        StartOn thread) {
   absl::StatusOr<std::shared_ptr<const ViewRuleset>> view = ViewFor(spec);
   if (!view.ok()) {
     launches_->Submit([observer = std::move(observer), status = view.status()](
@@ -217,7 +219,7 @@ std::shared_ptr<Run> SandboxImpl::Start(ExecutionSpec spec,
           .get();
   auto execution = std::make_shared<Execution>(
       &context_, loop, *std::move(view), std::move(spec), std::move(observer));
-  execution->Start();
+  execution->Start(thread);
   return execution;
 }
 

@@ -67,7 +67,7 @@ std::shared_ptr<Admission::Ticket> Admission::Request(Callback callback,
   for (Callback& callback : made_room) callback(leaving);
   if (waits) return ticket;
   if (refusal.ok()) {
-    callback(Slot(this, ticket->requested_at_, absl::ZeroDuration()));
+    callback(Slot(this, ticket->requested_at_));
   } else {
     callback(refusal);
   }

@@ -42,24 +42,31 @@ class Slot {
   Slot(Slot&& other) noexcept
       : admission_(std::exchange(other.admission_, nullptr)),
         granted_at_(other.granted_at_),
-        queue_time_(other.queue_time_) {}
+        queue_time_(other.queue_time_),
+        waited_(other.waited_) {}
   Slot& operator=(Slot&&) = delete;
   ~Slot();
 
   // How long the request waited.
   absl::Duration queue_time() const { return queue_time_; }
+  // Whether it was not there yet when Request came.
+  bool waited() const { return waited_; }
 
  private:
   friend class Admission;
+  Slot(Admission* admission, absl::Duration granted_at)
+      : admission_(admission), granted_at_(granted_at) {}
   Slot(Admission* admission, absl::Duration granted_at,
        absl::Duration queue_time)
       : admission_(admission),
         granted_at_(granted_at),
-        queue_time_(queue_time) {}
+        queue_time_(queue_time),
+        waited_(true) {}
 
   Admission* admission_;
   absl::Duration granted_at_;
-  absl::Duration queue_time_;
+  absl::Duration queue_time_ = absl::ZeroDuration();
+  bool waited_ = false;
 };
 
 class Admission final {

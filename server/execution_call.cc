@@ -73,6 +73,9 @@ std::string ExecutionCall::Peer() {
 
 void ExecutionCall::OnAdmitted(absl::StatusOr<Slot> slot) {
   absl::Status refusal = slot.status();
+  // A slot that was free is given inside Begin, on a thread of gRPC's; a later
+  // one on that of the run that ended, which has others to look after.
+  sandbox::StartOn thread = sandbox::StartOn::kSandboxThread;
   {
     absl::MutexLock lock(&mutex_);
     admission_over_ = true;
@@ -81,15 +84,17 @@ void ExecutionCall::OnAdmitted(absl::StatusOr<Slot> slot) {
       refusal = *stop_reason_;
     } else if (slot.ok()) {
       record_.queue_time = slot->queue_time();
+      if (!slot->waited()) thread = sandbox::StartOn::kCallersThread;
       slot_.emplace(*std::move(slot));
     }
   }
   if (!refusal.ok()) return FinishWith(refusal);
-  Launch();
+  Launch(thread);
 }
 
-void ExecutionCall::Launch() {
-  auto run = environment_.sandbox->Start(std::move(spec_), shared_from_this());
+void ExecutionCall::Launch(sandbox::StartOn thread) {
+  auto run =
+      environment_.sandbox->Start(std::move(spec_), shared_from_this(), thread);
   bool stop = false;
   bool resume = false;
   {

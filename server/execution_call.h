@@ -104,7 +104,7 @@ class ExecutionCall : public sandbox::RunObserver,
  private:
   std::string Peer();
   void OnAdmitted(absl::StatusOr<Slot> slot);
-  void Launch();
+  void Launch(sandbox::StartOn thread);
   void FinishWith(absl::StatusOr<sandbox::Outcome> outcome);
   void FillRecord(const absl::StatusOr<sandbox::Outcome>& outcome);
   void CancelCallAfter(absl::Duration delay);

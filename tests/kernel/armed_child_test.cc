@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -41,6 +42,38 @@ TEST_F(ArmedChild, OneThatWasKilledIsReplaced) {
     ASSERT_EQ(run->outcome().kind, OutcomeKind::kExited);
     EXPECT_EQ(run->outcome().exit_code, 3);
     EXPECT_EQ(run->stdout_data(), "here\n");
+  }
+  fixture_.reset();
+}
+
+// As a program that is slow to load does not: the thread that calls Start goes
+// on, and another waits.
+TEST_F(ArmedChild, OneThatDoesNotStartDoesNotKeepTheCaller) {
+  for (const pid_t child : ArmedChildrenOf(getpid())) kill(child, SIGSTOP);
+  const auto observer = std::make_shared<RecordingObserver>();
+  fixture_->sandbox().Start(BashSpec("exit 3"), observer,
+                            sandbox::StartOn::kCallersThread);
+  EXPECT_FALSE(observer->started());
+  for (const pid_t child : ArmedChildrenOf(getpid())) kill(child, SIGCONT);
+  observer->WaitForEnd();
+  EXPECT_EQ(observer->outcome().exit_code, 3);
+}
+
+// It dies with the thread that arms it, which a caller's may do any time.
+TEST_F(ArmedChild, NoneIsACallersChild) {
+  for (int i = 0; i < 40; ++i) {
+    // Without one in stock, every other time.
+    if (i % 2 == 0) {
+      for (const pid_t child : ArmedChildrenOf(getpid())) kill(child, SIGKILL);
+    }
+    const auto observer = std::make_shared<RecordingObserver>();
+    std::thread([&] {
+      fixture_->sandbox().Start(BashSpec("read x; exit 3"), observer,
+                                sandbox::StartOn::kCallersThread);
+    }).join();
+    observer->WaitForEnd();
+    ASSERT_EQ(observer->outcome().kind, OutcomeKind::kExited);
+    EXPECT_EQ(observer->outcome().exit_code, 3);
   }
   fixture_.reset();
 }

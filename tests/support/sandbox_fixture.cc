@@ -174,7 +174,7 @@ SandboxFixture::~SandboxFixture() {
 
 std::shared_ptr<RecordingObserver> SandboxFixture::Run(ExecutionSpec spec) {
   auto observer = std::make_shared<RecordingObserver>();
-  sandbox_->Start(std::move(spec), observer);
+  sandbox_->Start(std::move(spec), observer, sandbox::StartOn::kCallersThread);
   observer->WaitForEnd();
   return observer;
 }

@@ -237,6 +237,21 @@ TEST_F(ExecutionServiceTest, AFullQueueIsResourceExhausted) {
   rest.join();
 }
 
+// The thread of a run that ends has others to look after.
+TEST_F(ExecutionServiceTest, OnlyARunThatDidNotWaitBeginsOnItsCallsThread) {
+  Serve(Options());
+  auto first = RunAsync(Request());
+  auto second = RunAsync(Request());
+  auto run = sandbox_.AwaitRun();
+  EXPECT_EQ(run->thread, sandbox::StartOn::kCallersThread);
+  run->Finish(sandbox::Outcome());
+  run = sandbox_.AwaitRun();
+  EXPECT_EQ(run->thread, sandbox::StartOn::kSandboxThread);
+  run->Finish(sandbox::Outcome());
+  EXPECT_TRUE(first.get().status.ok());
+  EXPECT_TRUE(second.get().status.ok());
+}
+
 TEST_F(ExecutionServiceTest, NoQueueRefusesWhileASlotIsBusy) {
   ServiceOptions options = Options();
   options.admission.queue_capacity = 0;

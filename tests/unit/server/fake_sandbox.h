@@ -26,8 +26,9 @@ namespace cordon::server {
 class FakeRun final : public sandbox::Run {
  public:
   FakeRun(sandbox::ExecutionSpec spec,
-          std::shared_ptr<sandbox::RunObserver> observer)
-      : spec(std::move(spec)), observer(std::move(observer)) {}
+          std::shared_ptr<sandbox::RunObserver> observer,
+          sandbox::StartOn thread)
+      : spec(std::move(spec)), observer(std::move(observer)), thread(thread) {}
 
   void Cancel() override {
     absl::MutexLock lock(&mutex_);
@@ -67,6 +68,7 @@ class FakeRun final : public sandbox::Run {
 
   const sandbox::ExecutionSpec spec;
   std::shared_ptr<sandbox::RunObserver> observer;
+  const sandbox::StartOn thread;
 
  private:
   absl::Mutex mutex_;
@@ -78,8 +80,10 @@ class FakeSandbox final : public sandbox::Sandbox {
  public:
   std::shared_ptr<sandbox::Run> Start(
       sandbox::ExecutionSpec spec,
-      std::shared_ptr<sandbox::RunObserver> observer) override {
-    auto run = std::make_shared<FakeRun>(std::move(spec), std::move(observer));
+      std::shared_ptr<sandbox::RunObserver> observer,
+      sandbox::StartOn thread) override {
+    auto run =
+        std::make_shared<FakeRun>(std::move(spec), std::move(observer), thread);
     absl::MutexLock lock(&mutex_);
     ++started_;
     runs_.push_back(run);
