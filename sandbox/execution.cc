@@ -1,6 +1,5 @@
 // The doors are Start, Cancel and ResumeOutput. Read on in the order of a run:
-// Begin, LaunchStep, AwaitStart, OnLaunched, Supervise, OnStepFinished,
-// Collect, Finish.
+// Begin, LaunchStep, AwaitStart, Supervise, OnStepFinished, Collect, Finish.
 
 #include "sandbox/execution.h"
 
@@ -8,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -74,12 +74,16 @@ std::set<std::string> PathsIn(const std::string& directory) {
   return paths;
 }
 
-// For the thread that calls Start, which must not be kept: most that it writes
-// into files, and what making one counts as.
+// What the thread that calls Start may be kept with: so much to write, where
+// making a file or a directory counts as much.
 constexpr size_t kFewBytes = 64 << 10;
-constexpr size_t kFileCost = 4 << 10;
-// How long it waits for a program to start, which takes a fraction of that.
-constexpr absl::Duration kCallersPatience = absl::Milliseconds(1);
+constexpr size_t kCostOfMaking = 4 << 10;
+
+size_t CostOf(const InputFile& file) {
+  const auto directories = std::count(file.path.begin(), file.path.end(), '/');
+  return file.content.size() +
+         kCostOfMaking * (1 + static_cast<size_t>(directories));
+}
 
 absl::Status Cancelled() {
   return absl::CancelledError("the run was cancelled");
@@ -99,10 +103,15 @@ Execution::Execution(const ExecutionContext* context, EventLoop* loop,
 
 void Execution::Start(StartOn thread) {
   self_ = shared_from_this();
-  on_callers_thread_ =
-      thread == StartOn::kCallersThread && TakeReadyWorkspace();
-  if (on_callers_thread_) return Begin();
-  OnLaunchThread([this] { Begin(); });
+  std::atomic_flag& only = *context_->on_callers_thread;
+  const bool here = thread == StartOn::kCallersThread && !only.test_and_set();
+  on_callers_thread_ = here && TakeAllThatIsReady();
+  if (on_callers_thread_) {
+    Begin();
+  } else {
+    context_->launches->Submit([this](LaunchThread&) { Begin(); });
+  }
+  if (here) only.clear();
 }
 
 void Execution::Cancel() {
@@ -161,23 +170,18 @@ WorkspaceKind Execution::Kind() const {
   return {view_, spec_.filesystem, MayStartWarm() ? spec_.warm_profile : ""};
 }
 
-// Whether the run has all that can be made ahead, and little else to do before
-// it starts.
-bool Execution::TakeReadyWorkspace() {
-  size_t bytes = spec_.files.size() * kFileCost;
-  for (const InputFile& file : spec_.files) bytes += file.content.size();
-  if (!IsUsual() || bytes > kFewBytes) return false;
+// Whether that is all that can be made ahead, and little is left to do before
+// the program starts.
+bool Execution::TakeAllThatIsReady() {
+  if (!IsUsual()) return false;
+  size_t cost = 0;
+  for (const InputFile& file : spec_.files) cost += CostOf(file);
+  if (cost > kFewBytes) return false;
   const WorkspaceKind kind = Kind();
   workspace_ = context_->workspaces->TakeReady(kind);
   if (!workspace_.has_value()) return false;
   return kind.warm_profile.empty() ? workspace_->child.has_value()
                                    : workspace_->fork.has_value();
-}
-
-void Execution::OnLaunchThread(absl::AnyInvocable<void()> work) {
-  on_callers_thread_ = false;
-  context_->launches->Submit(
-      [work = std::move(work)](LaunchThread&) mutable { work(); });
 }
 
 // --------------------------- on a launch thread, or the one that called Start
@@ -386,36 +390,34 @@ absl::Status Execution::OrderNew() {
 
 void Execution::LaunchStep() {
   if (cancelled()) return Finish(Cancelled());
+  tried_again_ = false;
   absl::Status status = Prepare();
   if (!status.ok()) return Finish(std::move(status));
   if (OrderWarm() || OrderAhead()) return AwaitStart();
   LaunchNew();
 }
 
+// A child dies with the thread that armed it, so that is one of the sandbox.
+void Execution::LaunchNew() {
+  if (std::exchange(on_callers_thread_, false)) {
+    context_->launches->Submit([this](LaunchThread&) { LaunchNew(); });
+    return;
+  }
+  absl::Status status = OrderNew();
+  if (!status.ok()) return Finish(std::move(status));
+  AwaitStart();
+}
+
 void Execution::AwaitStart() {
   warm_ = fork_.has_value();
-  if (on_callers_thread_ && !(warm_ ? fork_->StartsWithin(kCallersPatience)
-                                    : child_->StartsWithin(kCallersPatience))) {
-    return OnLaunchThread([this] { AwaitStart(); });
-  }
   absl::StatusOr<LaunchResult> result =
       warm_ ? fork_->AwaitStart(*program_) : child_->AwaitStart(*program_);
   fork_.reset();
   // Killed while it waited for its order.
-  if (absl::IsUnavailable(result.status())) return LaunchNew();
-  OnLaunched(std::move(result));
-}
-
-// A child dies with the thread that armed it, so that is one of the sandbox.
-void Execution::LaunchNew() {
-  if (on_callers_thread_) return OnLaunchThread([this] { LaunchNew(); });
-  warm_ = false;
-  absl::Status status = OrderNew();
-  if (!status.ok()) return Finish(std::move(status));
-  OnLaunched(child_->AwaitStart(*program_));
-}
-
-void Execution::OnLaunched(absl::StatusOr<LaunchResult> result) {
+  if (absl::IsUnavailable(result.status()) &&
+      !std::exchange(tried_again_, true)) {
+    return LaunchNew();
+  }
   child_.reset();
   program_.reset();
   if (!result.ok()) return Finish(result.status());

@@ -2,15 +2,16 @@
 // compile step where there is one, the program, the files it leaves.
 //
 // It goes back and forth between two kinds of thread: what may block (making
-// the directory, launching, collecting) happens on a launch thread, what must
-// not (events of the running program) on a supervisor's loop. A run with all
-// made ready begins on the thread that calls Start (StartOn). Each hands over
-// to the next exactly once, so that no lock is needed but for Cancel and
-// ResumeOutput, which come from anywhere.
+// the directory, launching, collecting) happens on a launch thread, or on the
+// one that called Start (StartOn), what must not (events of the running
+// program) on a supervisor's loop. Each hands over to the next exactly once, so
+// that no lock is needed but for Cancel and ResumeOutput, which come from
+// anywhere.
 
 #ifndef CORDON_SANDBOX_EXECUTION_H_
 #define CORDON_SANDBOX_EXECUTION_H_
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <set>
@@ -18,7 +19,6 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -61,6 +61,8 @@ struct ExecutionContext {
   ProcessTable* processes = nullptr;
   DiskQueue* disk = nullptr;
   LaunchQueue* launches = nullptr;
+  // Set while a run begins on its caller's thread.
+  std::atomic_flag* on_callers_thread = nullptr;
   // Makes and removes directories, which may take long.
   JanitorQueue* janitor = nullptr;
 };
@@ -90,8 +92,7 @@ class Execution : public Run,
 
   Step& CurrentStep();
   const RunPolicy& CurrentPolicy() const;
-  bool TakeReadyWorkspace();
-  void OnLaunchThread(absl::AnyInvocable<void()> work);
+  bool TakeAllThatIsReady();
   void Begin();
   absl::Status FillWorkspace();
   void MakeNetwork();
@@ -109,9 +110,8 @@ class Execution : public Run,
   bool OrderAhead();
   absl::Status OrderNew();
   absl::StatusOr<ArmedChild> ArmChild();
-  void AwaitStart();
   void LaunchNew();
-  void OnLaunched(absl::StatusOr<LaunchResult> result);
+  void AwaitStart();
   void Supervise(RunningChild child);
   Outcome StartFailed(const StartFailure& failure) const;
   void OnCompiled(Outcome outcome);
@@ -130,7 +130,7 @@ class Execution : public Run,
   // From Start to Finish.
   std::shared_ptr<Execution> self_;
   Phase phase_;
-  // It begins on the thread that called Start, which must not be kept.
+  // It begins on the thread that called Start.
   bool on_callers_thread_ = false;
   bool started_ = false;
   std::optional<ReadyWorkspace> workspace_;
@@ -147,6 +147,7 @@ class Execution : public Run,
   std::optional<ArmedChild> child_;
   std::optional<WarmFork> fork_;
   bool warm_ = false;
+  bool tried_again_ = false;
   // Of the compile step, and what it is about; empty: none.
   std::string compile_key_;
   std::optional<CompileClaim> claim_;

@@ -6,8 +6,8 @@
 // A child is used by one run. A directory is used again only when a run left it
 // as it got it: what a program leaves behind cannot reach the next run.
 //
-// Contract: thread-safe; called from long-lived threads only, with which the
-// children that they armed would die.
+// Contract: thread-safe. What may arm a child (Arm, Fork, GiveBack, Restock) is
+// called from long-lived threads only, with which that child would die.
 
 #ifndef CORDON_SANDBOX_READY_WORKSPACES_H_
 #define CORDON_SANDBOX_READY_WORKSPACES_H_
@@ -54,7 +54,7 @@ struct ReadyWorkspace {
   // could not be made.
   std::optional<ArmedChild> child;
   std::optional<WarmFork> fork;
-  // When Take gave it, on MonotonicNow's clock.
+  // When it was taken, on MonotonicNow's clock.
   absl::Time taken;
 };
 
@@ -114,7 +114,7 @@ class ReadyWorkspaces {
   absl::StatusOr<WarmFork> Fork(const ReadyWorkspace& workspace,
                                 const WorkspaceKind& kind) const;
 
-  // Takes back what Take gave, when no process of its run is left: renews it
+  // Takes back what was taken, when no process of its run is left: renews it
   // for the stock, or removes it and gives its identity back. `kind` as for
   // Take. May take long. Then makes new ones if there are too few; a failure is
   // left to the next Take to report.

@@ -125,6 +125,7 @@ class SandboxImpl : public Sandbox {
   ProcessTable processes_;
   ViewCache views_;
   std::unique_ptr<CompileCache> compiled_;
+  std::atomic_flag on_callers_thread_;
   ExecutionContext context_;
   // Last, so that the threads end before what they use. All others give the
   // janitor work.
@@ -185,6 +186,7 @@ absl::Status SandboxImpl::Initialize() {
       .processes = &processes_,
       .disk = disk_.get(),
       .launches = launches_.get(),
+      .on_callers_thread = &on_callers_thread_,
       .janitor = janitor_.get(),
   };
   return absl::OkStatus();

@@ -45,9 +45,10 @@ enum class OutputStream { kStdout, kStderr };
 enum class StartOn {
   // A thread of the sandbox: Start returns at once.
   kSandboxThread,
-  // The thread that calls Start, if the run has a child ready and few files. It
-  // spares the run a thread's waking, and takes the caller a fraction of a
-  // millisecond, some at most.
+  // The thread that calls Start, if no other does this, and the run has a child
+  // ready and few files. It spares the run a thread's waking, and keeps the
+  // caller until the program has started: a fraction of a millisecond where
+  // neither the disk nor the processors are busy.
   kCallersThread,
 };
 

@@ -6,7 +6,8 @@
 //   service.StopAdmitting();
 //   if (!service.AwaitIdle(grace)) service.EndCalls();
 //
-// Contract: thread-safe; nothing blocks but AwaitIdle. It must outlive the gRPC
+// Contract: thread-safe; nothing blocks but AwaitIdle, and one call at a time
+// until its program has started (sandbox::StartOn). It must outlive the gRPC
 // server, and the sandbox must outlive it.
 
 #ifndef CORDON_SERVER_EXECUTION_SERVICE_H_

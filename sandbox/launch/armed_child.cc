@@ -75,29 +75,18 @@ ArmedChild::~ArmedChild() {
   stacks_->GiveBack(std::move(stack_));
 }
 
-bool ArmedChild::AwaitDeparture(absl::Time deadline) {
+void ArmedChild::AwaitDeparture() {
   std::atomic<pid_t>& in_this_memory = shared_->in_this_memory;
   for (;;) {
     const pid_t value = in_this_memory.load(std::memory_order_acquire);
-    if (value == 0) {
-      NoteDeparture();
-      return true;
-    }
-    const absl::Duration left = deadline - MonotonicNow();
-    if (left <= absl::ZeroDuration()) return false;
+    if (value == 0) return NoteDeparture();
     if (asks_to_execute_ && ordered_.has_value()) {
       LetExecute();
       continue;
     }
-    const timespec timeout = absl::ToTimespec(left);
     // Not FUTEX_PRIVATE_FLAG: the kernel's own wake is not (futex(2)).
-    syscall(SYS_futex, &in_this_memory, FUTEX_WAIT, value,
-            left == absl::InfiniteDuration() ? nullptr : &timeout, nullptr, 0);
+    syscall(SYS_futex, &in_this_memory, FUTEX_WAIT, value, nullptr, nullptr, 0);
   }
-}
-
-bool ArmedChild::StartsWithin(absl::Duration patience) {
-  return AwaitDeparture(MonotonicNow() + patience);
 }
 
 void ArmedChild::NoteDeparture() {

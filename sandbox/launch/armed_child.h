@@ -81,9 +81,6 @@ class ArmedChild {
   // Once: tells the child to become `program`, which is borrowed until
   // AwaitStart returns. Does not wait.
   void Order(const PreparedChild& program);
-  // After Order: whether AwaitStart has nothing to wait for, now or in at most
-  // `patience`.
-  bool StartsWithin(absl::Duration patience);
   // Once, after Order, with its program. Waits until the program runs, or could
   // not be started. UNAVAILABLE when something killed the child before it
   // began: `program` is as it was, for another child. INTERNAL with the child's
@@ -112,8 +109,7 @@ class ArmedChild {
         stack_(std::move(stack)),
         stacks_(stacks),
         low_(low) {}
-  // Whether it has left this memory, by then.
-  bool AwaitDeparture(absl::Time deadline = absl::InfiniteFuture());
+  void AwaitDeparture();
   void NoteDeparture();
   void LetExecute();
   void Wake(ChildOrdered ordered);

@@ -89,7 +89,7 @@ void Supervision::ReapGroup() {
     if (peek != 0) {  // ECHILD: none is left, and none can come.
       group_.Leave();
       all_reaped_ = true;
-      FinishIfDrained();
+      FinishIfDrained();  // The loop keeps this object.
       Close(leader_);
       return;
     }

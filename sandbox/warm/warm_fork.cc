@@ -2,7 +2,6 @@
 
 #include "sandbox/warm/warm_fork.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -63,12 +62,6 @@ bool WarmFork::Order(const PreparedChild& program) {
        program.child_stderr_.get()});
   if (!sent) lost_->fetch_add(1);
   return sent;
-}
-
-bool WarmFork::StartsWithin(absl::Duration patience) {
-  pollfd report = {.fd = socket_.get(), .events = POLLIN, .revents = 0};
-  const timespec timeout = absl::ToTimespec(patience);
-  return ppoll(&report, 1, &timeout, nullptr) > 0;
 }
 
 absl::StatusOr<LaunchResult> WarmFork::AwaitStart(PreparedChild& program) {

@@ -49,9 +49,6 @@ class WarmFork {
   // wait.
   bool Order(const PreparedChild& program);
 
-  // After Order: whether AwaitStart has nothing to wait for, now or in at most
-  // `patience`.
-  bool StartsWithin(absl::Duration patience);
   // Once, after Order, with its program. Waits until the program is about to
   // begin; a StartFailure never comes. UNAVAILABLE when the fork ended before
   // it did, or the program is not one for it: `program` is as it was.

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
@@ -46,17 +47,31 @@ TEST_F(ArmedChild, OneThatWasKilledIsReplaced) {
   fixture_.reset();
 }
 
-// As a program that is slow to load does not: the thread that calls Start goes
-// on, and another waits.
-TEST_F(ArmedChild, OneThatDoesNotStartDoesNotKeepTheCaller) {
-  for (const pid_t child : ArmedChildrenOf(getpid())) kill(child, SIGSTOP);
-  const auto observer = std::make_shared<RecordingObserver>();
-  fixture_->sandbox().Start(BashSpec("exit 3"), observer,
-                            sandbox::StartOn::kCallersThread);
-  EXPECT_FALSE(observer->started());
-  for (const pid_t child : ArmedChildrenOf(getpid())) kill(child, SIGCONT);
-  observer->WaitForEnd();
-  EXPECT_EQ(observer->outcome().exit_code, 3);
+// As a program does not that is slow to load.
+TEST_F(ArmedChild, OneThatDoesNotStartKeepsOneCallerOnly) {
+  ASSERT_TRUE(Eventually([] { return ArmedChildrenOf(getpid()).size() >= 4; }));
+  const std::vector<pid_t> armed = ArmedChildrenOf(getpid());
+  for (const pid_t child : armed) kill(child, SIGSTOP);
+  std::vector<std::shared_ptr<RecordingObserver>> observers;
+  std::vector<std::thread> callers;
+  std::atomic<int> returned = 0;
+  for (int i = 0; i < 3; ++i) {
+    observers.push_back(std::make_shared<RecordingObserver>());
+    callers.emplace_back([&, observer = observers.back()] {
+      fixture_->sandbox().Start(BashSpec("exit 3"), observer,
+                                sandbox::StartOn::kCallersThread);
+      ++returned;
+    });
+  }
+  EXPECT_TRUE(Eventually([&] { return returned == 2; }));
+  EXPECT_FALSE(observers[0]->started() || observers[1]->started() ||
+               observers[2]->started());
+  for (const pid_t child : armed) kill(child, SIGCONT);
+  for (std::thread& caller : callers) caller.join();
+  for (const auto& observer : observers) {
+    observer->WaitForEnd();
+    EXPECT_EQ(observer->outcome().exit_code, 3);
+  }
 }
 
 // It dies with the thread that arms it, which a caller's may do any time.

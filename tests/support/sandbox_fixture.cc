@@ -174,7 +174,10 @@ SandboxFixture::~SandboxFixture() {
 
 std::shared_ptr<RecordingObserver> SandboxFixture::Run(ExecutionSpec spec) {
   auto observer = std::make_shared<RecordingObserver>();
-  sandbox_->Start(std::move(spec), observer, sandbox::StartOn::kCallersThread);
+  // Every test must pass either way.
+  sandbox_->Start(std::move(spec), observer,
+                  ++runs_ % 2 == 0 ? sandbox::StartOn::kSandboxThread
+                                   : sandbox::StartOn::kCallersThread);
   observer->WaitForEnd();
   return observer;
 }

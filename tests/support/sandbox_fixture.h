@@ -6,6 +6,7 @@
 #ifndef CORDON_TESTS_SUPPORT_SANDBOX_FIXTURE_H_
 #define CORDON_TESTS_SUPPORT_SANDBOX_FIXTURE_H_
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -90,6 +91,7 @@ class SandboxFixture {
   std::unique_ptr<sandbox::CgroupTree> cgroups_;
   std::unique_ptr<sandbox::PrivateNetworks> networks_;
   std::unique_ptr<sandbox::Sandbox> sandbox_;
+  std::atomic<unsigned> runs_ = 0;
 };
 
 // How long the two sides of a race go on: CORDON_TEST_RACE_SECONDS, or 2. A
