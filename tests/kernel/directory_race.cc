@@ -89,6 +89,10 @@ std::shared_ptr<RecordingObserver> RunSwapping(const Race& race,
   Race complete = race;
   // Last, so that nothing is swapped before.
   complete.setup += "if (symlink(OUTSIDE, \"/tmp/away\")) return 9;\n";
+  // So that nothing is swapped while the directory is removed, which begins as
+  // soon as the run has its result.
+  complete.teardown = absl::StrCat("if (rename(\"/tmp/", names.one,
+                                   "\", \"/tmp/unswapped\")) return 8;\n");
   EXPECT_TRUE(Eventually([&] { return !AreSomewhere(names); }));
   std::atomic<bool> over = false;
   std::thread swapper([&] {

@@ -53,6 +53,7 @@ int main(int argc, char** argv) {
   }
   over = 1;
   pthread_join(thread, 0);
+  TEARDOWN
   for (int i = 0; i < KINDS; ++i) {
     fprintf(stderr, "kind %d: %d done, %d not\n", i, done[i], refused[i]);
   }
@@ -70,6 +71,7 @@ sandbox::ExecutionSpec RaceSpec(const Race& race) {
                                 {"SETUP", race.setup},
                                 {"OTHER", race.other},
                                 {"BODY", race.body},
+                                {"TEARDOWN", race.teardown},
                                 {"KINDS", absl::StrCat(race.kinds)},
                                 {"SECONDS", absl::StrCat(RaceSeconds())},
                                 {"PATIENCE", absl::StrCat(RaceSeconds() + 8)}}),

@@ -30,6 +30,8 @@ struct Race {
   std::string other;
   std::string body;
   int kinds = 1;
+  // In main, when there is one thread again.
+  std::string teardown;
 };
 
 sandbox::ExecutionSpec RaceSpec(const Race& race);

@@ -239,11 +239,19 @@ TEST_F(ExecutionServiceTest, AFullQueueIsResourceExhausted) {
 
 // The thread of a run that ends has others to look after.
 TEST_F(ExecutionServiceTest, OnlyARunThatDidNotWaitBeginsOnItsCallsThread) {
-  Serve(Options());
+  ServiceOptions options = Options();
+  options.admission.queue_bytes = cordon::testing::kQueueBytes;
+  Serve(std::move(options));
   auto first = RunAsync(Request());
-  auto second = RunAsync(Request());
   auto run = sandbox_.AwaitRun();
   EXPECT_EQ(run->thread, sandbox::StartOn::kCallersThread);
+  auto second = RunAsync(Request());
+  ASSERT_TRUE(cordon::testing::Eventually([&] {
+    return cordon::testing::RequestsThatWait(
+               RunAsync(cordon::testing::RequestTooLargeToWait())
+                   .get()
+                   .status) == 1;
+  }));
   run->Finish(sandbox::Outcome());
   run = sandbox_.AwaitRun();
   EXPECT_EQ(run->thread, sandbox::StartOn::kSandboxThread);
