@@ -205,8 +205,7 @@ absl::StatusOr<std::shared_ptr<const ViewRuleset>> SandboxImpl::ViewFor(
   return views_.Get(spec.view, host_.landlock_abi);
 }
 
-// An error before the run begins is reported as every other, on a thread of the
-// sandbox.
+// An error before the run begins is reported on a thread of the sandbox.
 std::shared_ptr<Run> SandboxImpl::Start(ExecutionSpec spec,
                                         std::shared_ptr<RunObserver> observer,
                                         StartOn thread) {

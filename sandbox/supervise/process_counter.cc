@@ -44,11 +44,27 @@ bool WaitsForItsVfork(pid_t tid) {
   return where == "kernel_clone" || where == "wait_for_vfork_done";
 }
 
+// What follows the name in proc_pid_stat(5), from field 3 on; nothing: it could
+// not be read. The name, in parentheses, may hold anything.
+std::vector<std::string> FieldsOf(const ProcText& stat) {
+  const size_t name_end = stat.text.rfind(')');
+  if (stat.error_number != 0 || name_end == std::string::npos) return {};
+  return absl::StrSplit(absl::string_view(stat.text).substr(name_end + 1), ' ',
+                        absl::SkipEmpty());
+}
+
+// Whoever is dead executes nothing more, though nobody has waited for it.
+bool IsDead(pid_t tid) {
+  const std::vector<std::string> fields = FieldsOf(ReadProc(tid, "stat"));
+  return !fields.empty() && (fields[0] == "Z" || fields[0] == "X");
+}
+
 // Whether a clone that thread `tid` was allowed earlier is over. "running" says
-// nothing: it may run inside of clone. Neither does a refusal to tell.
+// nothing: it may run inside of clone. Neither does a refusal to tell, which is
+// what a server that shares the run's uid gets of the dead.
 bool IsPastItsClone(pid_t tid) {
   const ProcText call = ReadProc(tid, "syscall");
-  if (call.error_number != 0) return IsGone(call.error_number);
+  if (call.error_number != 0) return IsGone(call.error_number) || IsDead(tid);
   int number;
   const absl::string_view text = call.text;
   if (!absl::SimpleAtoi(text.substr(0, text.find(' ')), &number)) return false;
@@ -62,14 +78,9 @@ bool IsPastItsClone(pid_t tid) {
 // be read without missing some.
 uint32_t ThreadsOf(pid_t pid) {
   const ProcText stat = ReadProc(pid, "stat");
-  if (stat.error_number != 0) return IsGone(stat.error_number) ? 0 : 1;
-  // The name, in parentheses, may hold anything; what follows is numbers.
-  const size_t name_end = stat.text.rfind(')');
-  if (name_end == std::string::npos) return 1;
-  const std::vector<absl::string_view> fields =
-      absl::StrSplit(absl::string_view(stat.text).substr(name_end + 1), ' ',
-                     absl::SkipEmpty());
-  constexpr size_t kThreads = 17;  // Field 20 of proc_pid_stat(5).
+  if (IsGone(stat.error_number)) return 0;
+  const std::vector<std::string> fields = FieldsOf(stat);
+  constexpr size_t kThreads = 17;  // Field 20.
   uint32_t threads;
   if (fields.size() <= kThreads ||
       !absl::SimpleAtoi(fields[kThreads], &threads)) {

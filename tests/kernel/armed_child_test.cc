@@ -83,7 +83,7 @@ TEST_F(ArmedChild, NoneIsACallersChild) {
     }
     const auto observer = std::make_shared<RecordingObserver>();
     std::thread([&] {
-      fixture_->sandbox().Start(BashSpec("read x; exit 3"), observer,
+      fixture_->sandbox().Start(BashSpec("sleep 0.05; exit 3"), observer,
                                 sandbox::StartOn::kCallersThread);
     }).join();
     observer->WaitForEnd();

@@ -97,13 +97,8 @@ absl::Duration OwnCpuTime() {
          absl::DurationFromTimeval(usage.ru_stime);
 }
 
-// Of a second, in which one that kept looking would use most. What it does look
-// at takes three times as long when every access to memory is checked.
-#ifdef __SANITIZE_ADDRESS__
-constexpr absl::Duration kQuiet = absl::Milliseconds(500);
-#else
+// Of a second, in which one that kept looking would use most.
 constexpr absl::Duration kQuiet = absl::Milliseconds(200);
-#endif
 
 // What says "ready" and then waits for nothing must not keep the supervisor
 // busy. What the program did before is not counted.
