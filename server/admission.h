@@ -26,7 +26,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -119,25 +118,26 @@ class Admission final {
   void Cancel(Ticket& ticket);
   // Hands free slots to waiting requests until there is none of one of them.
   void Dispatch();
+
+  // These are called with mutex_ locked.
   // Lets those leave who have more of the queue than `sender` would have, if
   // that makes room for it.
-  std::vector<Callback> MakeRoom(size_t bytes, const Sender& sender)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Callback Leave(const WaitingLine::Ticket& ticket)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status Full() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::vector<Callback> MakeRoom(size_t bytes, const Sender& sender);
+  Callback Leave(const WaitingLine::Ticket& ticket);
+  absl::Status Full();
 
   const Options options_;
-  // Not absl::Mutex: the thread sanitizer does not see into Debian's library.
+  // Guards all that follows. Not absl::Mutex: the thread sanitizer, which
+  // checks that, does not see into Debian's library.
   std::mutex mutex_;
-  int free_slots_ ABSL_GUARDED_BY(mutex_);
-  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  int free_slots_;
+  bool draining_ = false;
   // Whether a thread is in Dispatch: a slot that is given back inside a
   // callback must not recurse into the next one.
-  bool dispatching_ ABSL_GUARDED_BY(mutex_) = false;
-  WaitingLine queue_ ABSL_GUARDED_BY(mutex_);
+  bool dispatching_ = false;
+  WaitingLine queue_;
   // Moving average of how long a slot is held.
-  absl::Duration average_held_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration average_held_;
 };
 
 }  // namespace cordon::server

@@ -156,7 +156,7 @@ TEST_F(SelfRestriction, TheStateDirectoryIsItsOwn) {
 
 TEST_F(SelfRestriction, ATemporaryStateDirectoryGoesWithTheServer) {
   setenv("TMPDIR", directory_.c_str(), 1);
-  EXPECT_EQ(InChild([this] {
+  EXPECT_EQ(InChild([] {
               std::string path;
               {
                 auto state = StateDirectory::Open("");
