@@ -85,6 +85,10 @@ size_t CostOf(const InputFile& file) {
          kCostOfMaking * (1 + static_cast<size_t>(directories));
 }
 
+// What a run leaves to do waits so long for the next program to start: no
+// longer than another request would wait that finds nothing ready.
+constexpr absl::Duration kMostPutOff = absl::Milliseconds(1);
+
 absl::Status Cancelled() {
   return absl::CancelledError("the run was cancelled");
 }
@@ -408,7 +412,11 @@ void Execution::LaunchNew() {
   AwaitStart();
 }
 
+// While the program starts and runs, this run needs but one processor: it is
+// the time to make ready again what earlier ones have used, which would
+// otherwise come between the next request and its program.
 void Execution::AwaitStart() {
+  context_->janitor->Hurry();
   warm_ = fork_.has_value();
   absl::StatusOr<LaunchResult> result =
       warm_ ? fork_->AwaitStart(*program_) : child_->AwaitStart(*program_);
@@ -619,7 +627,9 @@ void Execution::Finish(absl::StatusOr<Outcome> outcome) {
   spec_ = ExecutionSpec();
   compile_key_ = std::string();
   std::exchange(observer_, nullptr)->OnFinished(std::move(outcome));
-  if (give_back) context_->janitor->Submit(std::move(give_back));
+  if (give_back) {
+    context_->janitor->SubmitWithin(kMostPutOff, std::move(give_back));
+  }
 }
 
 }  // namespace cordon::sandbox

@@ -12,6 +12,7 @@
 
 #include "sandbox/base/errno_status.h"
 #include "sandbox/base/scoped_signal_block.h"
+#include "sandbox/launch/same_processor.h"
 
 namespace cordon::sandbox {
 namespace {
@@ -73,13 +74,18 @@ absl::StatusOr<ArmedChild> Launcher::Arm(ArmPlan plan) {
       .filter = &shared.filter,
       .live_group = child.group_.address(),
       .listener = -1,
-      .report = {ChildStep::kResetSignals, 0, 0},
+      .report = {ChildStep::kProcessors, 0, 0},
       .ordered = static_cast<uint32_t>(ChildOrdered::kWait),
       .order = nullptr,
   };
   int pidfd = -1;
   {
     const ScopedSignalBlock no_signals;
+    const SameProcessor here(shared.processors);
+    if (here.holds()) {
+      shared.context.processors = &shared.processors;
+      shared.context.processors_size = sizeof(shared.processors);
+    }
     child.pid_ = clone(
         &CordonChildMain, child.stack_.top(),
         CLONE_VM | CLONE_FILES | CLONE_PIDFD | CLONE_CHILD_CLEARTID | SIGCHLD,

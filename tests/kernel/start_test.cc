@@ -1,6 +1,7 @@
 // Whether a program starts, and whose fault it is when it does not.
 
 #include <fcntl.h>
+#include <sched.h>
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "sandbox/base/unique_fd.h"
@@ -51,6 +53,19 @@ TEST(Start, AMissingInterpreterIsNotAMissingProgram) {
   const Outcome outcome = SharedSandbox().Run(spec)->outcome();
   EXPECT_EQ(outcome.kind, OutcomeKind::kStartFailed);
   EXPECT_THAT(outcome.message, HasSubstr("interpreter"));
+}
+
+// Its child begins on the processor of the thread that arms it
+// (same_processor.h).
+TEST(Start, TheProgramMayRunOnEveryProcessorThatTheServerMay) {
+  cpu_set_t own;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(own), &own), 0);
+  const std::string count = absl::StrCat(CPU_COUNT(&own), "\n");
+  // More than are armed ahead, so that some are armed for their run.
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_EQ(SharedSandbox().Run(CommandSpec({"nproc"}))->stdout_data(),
+              count);
+  }
 }
 
 TEST(Start, AProgramThatExits127IsNotAStartFailure) {

@@ -46,6 +46,14 @@ void Expect(long result, ChildContext& context, ChildStep step, int index = 0) {
   if (result < 0) Fail(context, step, -result, index);
 }
 
+void LeaveOneProcessor(ChildContext& context) {
+  if (context.processors == nullptr) return;
+  Expect(RawSyscall(__NR_sched_setaffinity, 0,
+                    static_cast<long>(context.processors_size),
+                    Address(context.processors)),
+         context, ChildStep::kProcessors);
+}
+
 // An ignored signal would stay ignored in the program (execve(2)), and a
 // handler of the server's must not run on the shared memory.
 void ResetSignals(ChildContext& context) {
@@ -220,6 +228,7 @@ void Execute(ChildContext& context, const ChildOrder& order) {
 
 extern "C" void CordonRestrictChild(void* argument) {
   ChildContext& context = *static_cast<ChildContext*>(argument);
+  LeaveOneProcessor(context);
   ResetSignals(context);
   // The process group is the unit of containment; the filter refuses leaving
   // it.

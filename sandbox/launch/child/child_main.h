@@ -61,6 +61,11 @@ struct ChildOrder {
 // Everything the child needs. Owned by the parent, which keeps it until the
 // child has left its memory.
 struct ChildContext {
+  // A mask of sched_setaffinity(2) and its bytes: where the child may run,
+  // which begins on one processor (sandbox/launch/same_processor.h). Null:
+  // anywhere.
+  const void* processors;
+  unsigned long processors_size;
   // Signals whose disposition is not the default: bit N - 1 for signal N.
   uint64_t signals_to_reset;
   int working_directory;

@@ -6,6 +6,7 @@
 
 // X(enumerator, words)
 #define CORDON_CHILD_STEPS(X)                               \
+  X(kProcessors, "sched_setaffinity")                       \
   X(kResetSignals, "reset signal handlers")                 \
   X(kNewSession, "setsid")                                  \
   X(kWorkingDirectory, "fchdir to the working directory")   \
