@@ -272,15 +272,18 @@ void Execution::KeepCompiled() {
 
 absl::Status Execution::FillWorkspace() {
   if (!workspace_.has_value()) {
+    workspace_ = context_->workspaces->TakeReady(Kind());
+  }
+  if (!workspace_.has_value()) {
+    context_->janitor->Hurry();
     absl::StatusOr<ReadyWorkspace> ready = context_->workspaces->Take(Kind());
     if (!ready.ok()) return ready.status();
     workspace_ = *std::move(ready);
   }
   if (context_->workspaces->IsShort(Kind())) {
-    context_->janitor->Submit(
-        [workspaces = context_->workspaces, kind = Kind()](Janitor&) mutable {
-          workspaces->Restock(kind);
-        });
+    context_->janitor->SubmitWithin(
+        kMostPutOff, [workspaces = context_->workspaces, kind = Kind()](
+                         Janitor&) mutable { workspaces->Restock(kind); });
   }
   Workspace& workspace = workspace_->workspace;
   if (spec_.filesystem == Filesystem::kVirtual) {

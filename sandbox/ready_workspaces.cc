@@ -85,7 +85,7 @@ void ReadyWorkspaces::Restock(const WorkspaceKind& kind) {
   while (IsShort(kind)) {
     absl::StatusOr<ReadyWorkspace> made = Make(kind);
     if (!made.ok()) return;
-    ArmAhead(*made, kind);
+    ArmAhead(*made, kind, ArmOn::kAnyProcessor);
     Put(kind, *std::move(made));
   }
 }
@@ -99,7 +99,8 @@ void ReadyWorkspaces::GiveBack(const WorkspaceKind& kind,
       workspace.workspace.Renew().ok() &&
       (!workspace.cgroup.has_value() || workspace.cgroup->StartOver().ok());
   if (renewed) {
-    ArmAhead(workspace, kind);
+    // It is done beside a program that starts (Execution::AwaitStart).
+    ArmAhead(workspace, kind, ArmOn::kThisProcessor);
     Put(kind, std::move(workspace));
   }
   {
@@ -191,7 +192,7 @@ absl::StatusOr<WarmFork> ReadyWorkspaces::Fork(
 
 // Without one the run arms its own, and reports why that fails.
 void ReadyWorkspaces::ArmAhead(ReadyWorkspace& workspace,
-                               const WorkspaceKind& kind) const {
+                               const WorkspaceKind& kind, ArmOn on) const {
   if (workspace.child.has_value() || workspace.fork.has_value()) return;
   if (!kind.warm_profile.empty()) {
     absl::StatusOr<WarmFork> fork = Fork(workspace, kind);
@@ -200,8 +201,10 @@ void ReadyWorkspaces::ArmAhead(ReadyWorkspace& workspace,
       return;
     }
   }
-  absl::StatusOr<ArmedChild> child = Arm(
-      workspace, PolicyAhead(kind.filesystem), workspace.workspace.home_fd());
+  ArmPlan plan = PlanFor(workspace, PolicyAhead(kind.filesystem),
+                         workspace.workspace.home_fd());
+  plan.on = on;
+  absl::StatusOr<ArmedChild> child = launcher_->Arm(std::move(plan));
   if (child.ok()) workspace.child = *std::move(child);
 }
 

@@ -149,7 +149,8 @@ class ReadyWorkspaces {
                                              const WorkspaceKind& kind) const;
   ArmPlan PlanFor(const ReadyWorkspace& workspace, const RunPolicy& policy,
                   int working_directory) const;
-  void ArmAhead(ReadyWorkspace& workspace, const WorkspaceKind& kind) const;
+  void ArmAhead(ReadyWorkspace& workspace, const WorkspaceKind& kind,
+                ArmOn on) const;
 
   const WorkspaceRoot* const root_;
   IdentityPool* const identities_;

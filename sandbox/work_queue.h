@@ -2,7 +2,7 @@
 // which it came.
 //
 //   queue.Submit(work);                   // As soon as a thread is free.
-//   queue.SubmitWithin(patience, other);  // When there is time, or...
+//   queue.SubmitWithin(patience, other);  // Later, or...
 //   queue.Hurry();                        // ...now.
 //
 // Contract: these from any thread. The destructor runs what was submitted, then
@@ -62,7 +62,7 @@ class WorkQueue {
   }
 
   // The work is put off until there is other work, or somebody hurries, but not
-  // for longer than `patience` (within a clock's ticks, on an idle machine).
+  // for longer than `patience` once a thread is free.
   void SubmitWithin(absl::Duration patience, Work work) {
     const Clock::time_point due =
         Clock::now() + absl::ToChronoMicroseconds(patience);
@@ -102,7 +102,11 @@ class WorkQueue {
         if (queue_.empty()) return;
         work = std::move(queue_.front());
         queue_.pop_front();
-        if (queue_.empty()) due_ = Clock::time_point::max();
+        if (queue_.empty()) {
+          due_ = Clock::time_point::max();
+        } else {
+          ready_.notify_one();  // All that is there is due.
+        }
       }
       work(worker);
     }

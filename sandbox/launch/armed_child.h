@@ -21,7 +21,6 @@
 #define CORDON_SANDBOX_LAUNCH_ARMED_CHILD_H_
 
 #include <linux/filter.h>
-#include <sched.h>
 #include <sys/types.h>
 
 #include <atomic>
@@ -96,7 +95,6 @@ class ArmedChild {
   struct Shared {
     ChildContext context = {};
     sock_fprog filter = {};
-    cpu_set_t processors = {};
     std::vector<int> entrances;
     // What `order` points to.
     std::vector<const char*> argv, environment, candidates;

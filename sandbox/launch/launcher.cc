@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "sandbox/base/errno_status.h"
@@ -41,7 +42,9 @@ uint64_t SignalsWithoutDefault() {
 }  // namespace
 
 Launcher::Launcher(LiveGroups* live_groups)
-    : live_groups_(live_groups), signals_to_reset_(SignalsWithoutDefault()) {}
+    : live_groups_(live_groups),
+      signals_to_reset_(SignalsWithoutDefault()),
+      has_all_processors_(HasAllProcessors()) {}
 
 absl::StatusOr<ArmedChild> Launcher::Arm(ArmPlan plan) {
   absl::StatusOr<ChildStack> stack = stacks_.Take();
@@ -79,20 +82,22 @@ absl::StatusOr<ArmedChild> Launcher::Arm(ArmPlan plan) {
       .order = nullptr,
   };
   int pidfd = -1;
+  int error_number = 0;
   {
     const ScopedSignalBlock no_signals;
-    const SameProcessor here(shared.processors);
-    if (here.holds()) {
-      shared.context.processors = &shared.processors;
-      shared.context.processors_size = sizeof(shared.processors);
+    std::optional<SameProcessor> here;
+    if (plan.on == ArmOn::kThisProcessor && has_all_processors_) here.emplace();
+    if (here.has_value() && here->holds()) {
+      shared.context.processors = &AllProcessors();
+      shared.context.processors_size = sizeof(cpu_set_t);
     }
     child.pid_ = clone(
         &CordonChildMain, child.stack_.top(),
         CLONE_VM | CLONE_FILES | CLONE_PIDFD | CLONE_CHILD_CLEARTID | SIGCHLD,
         &shared.context, &pidfd, nullptr, &shared.in_this_memory);
+    if (child.pid_ < 0) error_number = errno;
   }
   if (child.pid_ < 0) {
-    const int error_number = errno;
     if (error_number == EAGAIN) {
       return absl::ResourceExhaustedError(
           "the host has no room for another process (clone: EAGAIN)");

@@ -33,6 +33,13 @@ struct RunIdentity {
   uint32_t gid = 0;
 };
 
+// Where a child begins.
+enum class ArmOn {
+  kAnyProcessor,
+  // The caller's, since others are likely to be busy (same_processor.h).
+  kThisProcessor,
+};
+
 // What restricts a child. Borrowed, until the child was launched.
 struct ArmPlan {
   // Where the program starts.
@@ -46,12 +53,13 @@ struct ArmPlan {
   bool asks_to_execute = false;
   // Of the run's cgroup; empty: none.
   std::vector<int> cgroup_entrances;
+  ArmOn on = ArmOn::kAnyProcessor;
 };
 
 class Launcher {
  public:
   // `live_groups` gets the group of every child; may be null, and outlives
-  // them.
+  // them. Who calls Arm was started by this thread.
   explicit Launcher(LiveGroups* live_groups);
   Launcher(const Launcher&) = delete;
   Launcher& operator=(const Launcher&) = delete;
@@ -66,6 +74,7 @@ class Launcher {
   LiveGroups* const live_groups_;
   // As ChildContext wants it.
   const uint64_t signals_to_reset_;
+  const bool has_all_processors_;
   StackPool stacks_;
   LowDescriptors low_;
 };

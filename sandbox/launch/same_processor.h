@@ -1,37 +1,66 @@
 // SameProcessor: while it lives, the calling thread stays on the processor that
 // it is on, and what it clones begins there.
 //
-//   cpu_set_t before;
 //   {
-//     const SameProcessor here(before);
+//     const SameProcessor here;
 //     pid = clone(...);
-//     // The child, first of all, if here.holds(): sched_setaffinity(before).
+//     // The child, if here.holds(): sched_setaffinity(AllProcessors()).
 //   }
 //
-// With two processors, a program that has just been ordered has one and the
-// thread that arms a child the other. The kernel sees as much to do on both,
-// and half of the time begins the child behind the program, and behind the next
-// one; while this thread will soon wait and leave its own processor free. Where
-// there are more, there is a free one.
+// Where there are two processors, a program that has just been ordered has one,
+// most likely, and the thread that arms the next child the other. The kernel
+// sees as much to do on both, and may begin the child behind the program,
+// although this thread will soon wait and leave its own processor free. With
+// more than two it finds another.
 //
-// What it does not do: keep the child there, once it has gone back.
+// What it does not do: keep the child there once it has gone back.
 
 #ifndef CORDON_SANDBOX_LAUNCH_SAME_PROCESSOR_H_
 #define CORDON_SANDBOX_LAUNCH_SAME_PROCESSOR_H_
 
 #include <sched.h>
+#include <string.h>
 
 namespace cordon::sandbox {
 
+// As many as a mask has. The kernel gives of them what there is and what the
+// cpuset allows, now and whenever that changes (sched_setaffinity(2)); a mask
+// that was asked for would stay what it was.
+inline const cpu_set_t& AllProcessors() {
+  static const cpu_set_t all = [] {
+    cpu_set_t mask;
+    memset(&mask, 0xff, sizeof(mask));
+    return mask;
+  }();
+  return all;
+}
+
+// Whether this thread, and so what it starts, may use all that its cpuset
+// allows: it can leave a processor and go back. Not if somebody has chosen some
+// for it, as taskset(1) does.
+inline bool HasAllProcessors() {
+  cpu_set_t before, after;
+  if (sched_getaffinity(0, sizeof(before), &before) != 0 ||
+      sched_setaffinity(0, sizeof(cpu_set_t), &AllProcessors()) != 0) {
+    return false;
+  }
+  if (sched_getaffinity(0, sizeof(after), &after) == 0 &&
+      CPU_EQUAL(&before, &after)) {
+    return true;
+  }
+  sched_setaffinity(0, sizeof(before), &before);
+  return false;
+}
+
 class SameProcessor {
  public:
-  // `before`: the processors that the thread may use otherwise; outlives this.
-  explicit SameProcessor(cpu_set_t& before) : before_(before) {
-    constexpr int kAsManyAsBusy = 2;
+  // The thread's HasAllProcessors().
+  SameProcessor() {
+    cpu_set_t usable;
     const int processor = sched_getcpu();
     if (processor < 0 || processor >= CPU_SETSIZE ||
-        sched_getaffinity(0, sizeof(before_), &before_) != 0 ||
-        CPU_COUNT(&before_) != kAsManyAsBusy) {
+        sched_getaffinity(0, sizeof(usable), &usable) != 0 ||
+        CPU_COUNT(&usable) != 2) {
       return;
     }
     cpu_set_t here;
@@ -40,16 +69,14 @@ class SameProcessor {
     holds_ = sched_setaffinity(0, sizeof(here), &here) == 0;
   }
   ~SameProcessor() {
-    if (holds_) sched_setaffinity(0, sizeof(before_), &before_);
+    if (holds_) sched_setaffinity(0, sizeof(cpu_set_t), &AllProcessors());
   }
   SameProcessor(const SameProcessor&) = delete;
   SameProcessor& operator=(const SameProcessor&) = delete;
 
-  // Whether the child has something to go back to.
   bool holds() const { return holds_; }
 
  private:
-  cpu_set_t& before_;
   bool holds_ = false;
 };
 

@@ -1,6 +1,7 @@
 // Children that restricted themselves ahead of their run: what happens to them
 // is never a run's matter.
 
+#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -72,6 +73,24 @@ TEST_F(ArmedChild, OneThatDoesNotStartKeepsOneCallerOnly) {
     observer->WaitForEnd();
     EXPECT_EQ(observer->outcome().exit_code, 3);
   }
+}
+
+// As with taskset(1).
+TEST(ArmedChildOfANarrowedServer, StaysOnTheServersProcessor) {
+  cpu_set_t all, one;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(all), &all), 0);
+  CPU_ZERO(&one);
+  for (int i = 0; CPU_COUNT(&one) == 0; ++i) {
+    if (CPU_ISSET(i, &all)) CPU_SET(i, &one);
+  }
+  ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+  {
+    SandboxFixture fixture;
+    for (int i = 0; i < 16; ++i) {
+      EXPECT_EQ(fixture.Run(CommandSpec({"nproc"}))->stdout_data(), "1\n");
+    }
+  }
+  EXPECT_EQ(sched_setaffinity(0, sizeof(all), &all), 0);
 }
 
 // It dies with the thread that arms it, which a caller's may do any time.

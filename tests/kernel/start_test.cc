@@ -55,14 +55,14 @@ TEST(Start, AMissingInterpreterIsNotAMissingProgram) {
   EXPECT_THAT(outcome.message, HasSubstr("interpreter"));
 }
 
-// Its child begins on the processor of the thread that arms it
-// (same_processor.h).
+// Where there are two, its child begins on one (same_processor.h).
 TEST(Start, TheProgramMayRunOnEveryProcessorThatTheServerMay) {
   cpu_set_t own;
   ASSERT_EQ(sched_getaffinity(0, sizeof(own), &own), 0);
   const std::string count = absl::StrCat(CPU_COUNT(&own), "\n");
-  // More than are armed ahead, so that some are armed for their run.
-  for (int i = 0; i < 8; ++i) {
+  // More than the first stock, so that some were armed as a directory came
+  // back.
+  for (int i = 0; i < 16; ++i) {
     EXPECT_EQ(SharedSandbox().Run(CommandSpec({"nproc"}))->stdout_data(),
               count);
   }

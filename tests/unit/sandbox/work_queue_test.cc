@@ -105,6 +105,19 @@ TEST_F(PutOff, GoesBeforeOtherWork) {
   EXPECT_EQ(AwaitAll(2), (std::vector<int>{1, 2}));
 }
 
+// Or the second would wait for the first.
+TEST_F(PutOff, KeepsNoThreadIdle) {
+  std::latch second_begun(1);
+  WorkQueue<int> queue(std::vector<int>(2));
+  DoneAfterAWhile();  // Both wait by now.
+  queue.SubmitWithin(kForEver, [&](int&) { second_begun.wait(); });
+  queue.Submit([&](int& worker) {
+    second_begun.count_down();
+    Note(2)(worker);
+  });
+  EXPECT_EQ(AwaitAll(1), (std::vector<int>{2}));
+}
+
 TEST_F(PutOff, IsDoneWithoutAnythingElse) {
   WorkQueue<int> queue(std::vector<int>(1));
   queue.SubmitWithin(kForEver, Note(1));
