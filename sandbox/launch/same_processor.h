@@ -54,7 +54,7 @@ inline bool HasAllProcessors() {
 
 class SameProcessor {
  public:
-  // The thread's HasAllProcessors().
+  // On a thread that HasAllProcessors(), or was started by one that has.
   SameProcessor() {
     cpu_set_t usable;
     const int processor = sched_getcpu();
