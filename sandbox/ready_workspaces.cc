@@ -99,7 +99,7 @@ void ReadyWorkspaces::GiveBack(const WorkspaceKind& kind,
       workspace.workspace.Renew().ok() &&
       (!workspace.cgroup.has_value() || workspace.cgroup->StartOver().ok());
   if (renewed) {
-    // It is done beside a program that starts (Execution::AwaitStart).
+    // Mostly beside a program that starts (Execution::AwaitStart).
     ArmAhead(workspace, kind, ArmOn::kThisProcessor);
     Put(kind, std::move(workspace));
   }

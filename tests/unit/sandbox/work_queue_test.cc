@@ -109,8 +109,8 @@ TEST_F(PutOff, GoesBeforeOtherWork) {
 TEST_F(PutOff, KeepsNoThreadIdle) {
   std::latch second_begun(1);
   WorkQueue<int> queue(std::vector<int>(2));
-  DoneAfterAWhile();  // Both wait by now.
   queue.SubmitWithin(kForEver, [&](int&) { second_begun.wait(); });
+  DoneAfterAWhile();  // Both threads wait by now.
   queue.Submit([&](int& worker) {
     second_begun.count_down();
     Note(2)(worker);
